@@ -1,0 +1,28 @@
+"""See and use what structural surgery does to an efficient super-resolution network.
+
+    photo ─ images ──────┐                                   ┌► plots ─┬► notebooks
+                         ├► pipeline.run ─► PipelineRun ─────┤         ├► app.py
+    weights ─ zoo ───────┘        │        (records, images) └► tables └► cli
+                                  ▼
+          model ─► stage ─► model′ ─► stage ─► model″      each step: check + measure
+
+The rooms, from the bottom up:
+
+    errors, records, resize, devices, state_files    one sentence for people; results; MATLAB's bicubic; hardware; files
+    images, surgery, conv_algebra                    photos; replacing layers; identities on kernels
+    networks                                         RFDN as a row, in branches, merged; rebuilding from widths
+    stages, analysis, training                       changes to a network; checks and measurements; the training loop
+    zoo                                              networks by name or file
+    pipeline, runtime, calibration                   stages in a row, checked; running fast; the shipped patches
+    explore, recipes, cli                            the front doors
+    plots                                            records to figures
+
+    >>> from sr_explore import explore
+    >>> explore.run_stages("rfdn-x4-branched", "merge-branches,concat-to-conv").record.steps[0].equivalence.equal
+    True
+"""
+
+from sr_explore.errors import UserError
+
+__version__ = "0.1.0"
+__all__ = ["UserError", "__version__"]
