@@ -1,0 +1,180 @@
+"""Reconstruct: after pruning, refit what is left of every convolution so that it gives what the unpruned one gave."""
+
+from dataclasses import dataclass
+from operator import add
+from typing import Any, ClassVar, cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, fx, nn
+
+from sr_explore.errors import UserError
+from sr_explore.networks.layers import StructuralConv2d
+from sr_explore.records import LayerEdit
+from sr_explore.stages.base import Calibration, Edited, Example, Kept, Stage, weight_shape
+from sr_explore.surgery import modules_of
+
+Values = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Reconstruct(Stage):
+    """No training: each convolution, in order of execution, is solved for by ridge least squares.
+
+    With X what the refitted layers before give it and Y what the unpruned layer gave in the channels that are left,
+    W = argmin |X W − Y|² + λ |W − W_0|², on calibration patches (low-resolution ones suffice). Where the output is
+    added to a skip, Y also takes over the error that the skip carries. Layers that only move channels stay as they are.
+
+    Attributes:
+        ridge: λ, relative to the mean of X's squares.
+        positions: about how many places of the pictures each layer is fitted to.
+    """
+
+    exact: ClassVar[bool] = False
+
+    ridge: float = 1e-4
+    positions: int = 40_000
+
+    def requires(self, model: nn.Module, example: Example) -> None:
+        if self.ridge <= 0:
+            raise UserError(f"ridge is {self.ridge}; it must be more than 0, as 1e-4")
+        if example.calibration is None:
+            raise UserError("reconstruct needs calibration patches")
+        if example.unpruned is None or example.kept is None:
+            raise UserError("reconstruct needs a network that prune-channels has just cut, and the one before it")
+        if not _lines_up(model, example.unpruned, example.kept):
+            raise UserError("reconstruct goes before fold: the layers no longer line up with the unpruned network's")
+
+    def edit(self, model: nn.Module, example: Example) -> Edited:
+        lockstep = _Lockstep(cast(nn.Module, example.unpruned), model, cast(Kept, example.kept), self)
+        lockstep.run(cast(Calibration, example.calibration).lr)
+        edits = tuple(
+            LayerEdit("refitted", (path,), path, (weight_shape(layer),), weight_shape(layer))
+            for path, layer in modules_of(model, nn.Conv2d)
+            if path in lockstep.refitted
+        )
+        return Edited(model, edits)
+
+
+def _lines_up(model: nn.Module, unpruned: nn.Module, kept: Kept) -> bool:
+    """Whether the network is the unpruned one, less the channels that are not kept."""
+    expected = {
+        path: (len(kept[path][0]), len(kept[path][1]), *layer.kernel_size)
+        for path, layer in modules_of(unpruned, nn.Conv2d)
+        if path in kept
+    }
+    return expected == {path: weight_shape(layer) for path, layer in modules_of(model, nn.Conv2d)}
+
+
+class _Lockstep:
+    """Runs two networks of one structure side by side, node by node, and refits the second's convolutions on the way.
+
+    Every layer runs once: by the time a convolution is reached, all that feeds it has been refitted.
+    """
+
+    def __init__(self, unpruned: nn.Module, pruned: nn.Module, kept: Kept, stage: Reconstruct) -> None:
+        self.unpruned, self.pruned, self.kept, self.stage = unpruned, pruned, kept, stage
+        self.graph = _LayerTracer().trace(pruned)
+        self.refitted: set[str] = set()
+        self._last_use = {source.name: node.name for node in self.graph.nodes for source in node.all_input_nodes}
+
+    @torch.no_grad()
+    def run(self, lr: Tensor) -> None:
+        like = next(self.pruned.parameters())
+        whole: Values = {}
+        cut: Values = {}
+        for node in self.graph.nodes:
+            if node.op == "placeholder":
+                whole[node.name] = cut[node.name] = lr.to(like)
+            elif node.op != "output":
+                whole[node.name] = _evaluate(node, self.unpruned, whole)
+                self._refit(node, whole, cut)
+                cut[node.name] = _evaluate(node, self.pruned, cut)
+            for source in node.all_input_nodes:
+                if self._last_use[source.name] == node.name:
+                    del whole[source.name], cut[source.name]
+
+    def _refit(self, node: fx.Node, whole: Values, cut: Values) -> None:
+        if node.op != "call_module":
+            return
+        layer = self.pruned.get_submodule(str(node.target))
+        if not isinstance(layer, nn.Conv2d) or isinstance(layer, StructuralConv2d):
+            return
+        kept = list(self.kept[str(node.target)][0])
+        target = whole[node.name][:, kept]
+        skip = _skip_of(node, cut)
+        if skip is not None:
+            target = target + whole[skip][:, kept] - cut[skip]
+        source = cast(fx.Node, node.args[0]).name
+        _solve(layer, cut[source], target, self.stage)
+        self.refitted.add(str(node.target))
+
+
+class _LayerTracer(fx.Tracer):
+    """Traces through our modules down to convolutions; what torch.nn brings stays whole."""
+
+
+def _evaluate(node: fx.Node, model: nn.Module, values: Values) -> Any:
+    args = fx.map_arg(node.args, lambda source: values[source.name])
+    kwargs = fx.map_arg(node.kwargs, lambda source: values[source.name])
+    if node.op == "call_module":
+        return model.get_submodule(str(node.target))(*args, **kwargs)
+    if node.op == "call_function":
+        return cast(Any, node.target)(*args, **kwargs)
+    if node.op == "call_method":
+        return getattr(args[0], str(node.target))(*args[1:], **kwargs)
+    value: Any = model  # get_attr: a buffer or parameter by its dotted path
+    for name in str(node.target).split("."):
+        value = getattr(value, name)
+    return value
+
+
+def _skip_of(node: fx.Node, ready: Values) -> str | None:
+    """What a convolution's output is added to, if that is all that is done with it and it is there already."""
+    users = list(node.users)
+    if len(users) != 1 or users[0].op != "call_function" or users[0].target not in (add, torch.add):
+        return None
+    others = [source.name for source in users[0].all_input_nodes if source is not node]
+    return others[0] if others and others[0] in ready else None
+
+
+def _solve(layer: nn.Conv2d, x: Tensor, target: Tensor, stage: Reconstruct) -> None:
+    """Put the ridge solution into the layer. x (N, in, h, w) and target (N, out, h', w')."""
+    gram, cross = _normal_equations(layer, x, target, stage.positions)
+    start = layer.weight.flatten(1)
+    if layer.bias is not None:
+        start = torch.cat([start, layer.bias[:, None]], dim=1)
+    start = start.double()
+    penalty = stage.ridge * gram.diagonal().mean() * torch.eye(len(gram), dtype=gram.dtype, device=gram.device)
+    if layer.bias is not None:
+        penalty[-1, -1] = 0
+    solution = torch.linalg.solve(gram + penalty, cross + penalty @ start.T).T
+    if not torch.isfinite(solution).all():
+        return  # a singular system: what pruning left is the better choice
+    weights = solution[:, : layer.weight[0].numel()]
+    layer.weight.copy_(weights.reshape(layer.weight.shape))
+    if layer.bias is not None:
+        layer.bias.copy_(solution[:, -1])
+
+
+def _normal_equations(layer: nn.Conv2d, x: Tensor, target: Tensor, positions: int) -> tuple[Tensor, Tensor]:
+    """X'X and X'Y in float64, summed picture by picture: float32 products of one picture, exact sums over many.
+
+    Neighbouring positions say nearly the same, so of a large map only every n-th row and column is looked at, from
+    another start in every picture.
+    """
+    kernel, padding = cast(tuple[int, int], layer.kernel_size), cast(tuple[int, int], layer.padding)
+    stride = cast(tuple[int, int], layer.stride)
+    every = max(int((target[:, 0].numel() / positions) ** 0.5), 1)
+    gram = cross = torch.zeros((), dtype=torch.float64, device=x.device)
+    for index, (picture, wanted) in enumerate(zip(x, target, strict=True)):
+        top, left = index % every, index // every % every
+        padded = F.pad(picture, (padding[1], padding[1], padding[0], padding[0]))[
+            :, top * stride[0] :, left * stride[1] :
+        ]
+        columns = F.unfold(padded[None], kernel, stride=(stride[0] * every, stride[1] * every))[0]
+        if layer.bias is not None:
+            columns = torch.cat([columns, torch.ones_like(columns[:1])])
+        gram = gram + (columns @ columns.T).double()
+        cross = cross + (columns @ wanted[:, top::every, left::every].flatten(1).T).double()
+    return gram, cross
