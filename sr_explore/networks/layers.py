@@ -68,7 +68,7 @@ class Select(nn.Module):
 
 
 class ConcatConv(nn.Module):
-    """A plain concatenation, then a 1×1 convolution that puts the channels in order: a `Concat` that a pruner can cut."""
+    """A plain concatenation, then a 1×1 convolution that puts the channels in order: a `Concat` a pruner can cut."""
 
     def __init__(self, mix: nn.Conv2d) -> None:
         super().__init__()

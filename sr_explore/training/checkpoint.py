@@ -28,9 +28,11 @@ class Progress:
 
 
 def fingerprint(model: nn.Module, settings: dict[str, Any]) -> str:
-    """A hash of what must not change between the parts of one run: settings and the names and shapes of all weights."""
-    shapes = {name: list(value.shape) for name, value in model.state_dict().items()}
-    return hashlib.sha256(json.dumps([settings, shapes], sort_keys=True).encode()).hexdigest()
+    """A hash of what must not change between the parts of one run: the settings and the weights it started from."""
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
+    for name, value in model.state_dict().items():
+        digest.update(f"{name}{tuple(value.shape)}".encode() + value.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def save_checkpoint(
@@ -60,7 +62,7 @@ def load_checkpoint(
         return Progress()
     if state.metadata.get("identity") != identity:
         raise UserError(
-            f"the checkpoint in {folder} belongs to a run with other settings or another network;"
+            f"the checkpoint in {folder} belongs to a run with other settings or from another network;"
             " train into another folder, or without --resume"
         )
     model.load_state_dict(_under("model", state.tensors))

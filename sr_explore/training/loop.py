@@ -50,7 +50,9 @@ class Trainer:
         validate: Callable[[nn.Module], float] | None = None,
     ) -> None:
         self.settings, self.patches, self.folder, self.pairs = settings, patches, folder, tuple(pairs)
-        self.accelerator = Accelerator(mixed_precision=_precision(settings.precision))
+        # Precision is ours to set: accelerate keeps one for the whole process, and the phases of a recipe may differ.
+        self.accelerator = Accelerator(mixed_precision="no")
+        self._bfloat16 = _takes_bfloat16(settings.precision, self.accelerator.device)
         self.identity = fingerprint(model, settings.to_dict())
         for name, parameter in model.named_parameters():
             parameter.requires_grad_(any(fnmatch.fnmatchcase(name, pattern) for pattern in trainable))
@@ -109,20 +111,24 @@ class Trainer:
         settings = self.settings
         lr = batch.lr.to(self.accelerator.device).to(memory_format=torch.channels_last)
         distance = F.mse_loss if settings.squared else F.l1_loss
-        with captured(self._bare(), [own for own, _ in self.pairs]) as own:
-            sr = self.model(lr).float()
+        with self._autocast(), captured(self._bare(), [own for own, _ in self.pairs]) as own:
+            sr = self.model(lr)
+        sr = sr.float()
         loss = settings.reference_weight * distance(sr, batch.hr.to(sr.device))
         if settings.teacher_weight and batch.taught is not None:
             loss = loss + settings.teacher_weight * distance(sr, batch.taught.to(sr.device))
         if settings.feature_weight and self.pairs and self.teacher is not None:
             with (
                 torch.no_grad(),
-                self.accelerator.autocast(),
+                self._autocast(),
                 captured(self.teacher, [t for _, t in self.pairs]) as his,
             ):
                 self.teacher(lr)
             loss = loss + settings.feature_weight * feature_distance(own, his, self.pairs)
         return loss
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.accelerator.device.type, torch.bfloat16, enabled=self._bfloat16)
 
     def _note(self, step: int, loss: Tensor, seconds: float) -> None:
         losses, psnrs = self.progress.losses, self.progress.psnrs
@@ -183,8 +189,5 @@ def _moving_average(decay: float) -> Callable[[list[Tensor], list[Tensor], Tenso
     return update
 
 
-def _precision(name: str) -> str:
-    if name == "auto":
-        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        return "bf16" if has_fast_bfloat16(device) else "no"
-    return "bf16" if name == "bfloat16" else "no"
+def _takes_bfloat16(precision: str, device: torch.device) -> bool:
+    return precision == "bfloat16" or (precision == "auto" and has_fast_bfloat16(device))

@@ -4,6 +4,8 @@ import pytest
 import torch
 from torch import nn
 
+from sr_explore import zoo
+from sr_explore.calibration import shipped_example
 from sr_explore.errors import UserError
 from sr_explore.stages import Calibration, Example, Fold, PruneChannels, Reconstruct
 from sr_explore.surgery import modules_of
@@ -88,3 +90,16 @@ def test_what_is_missing_is_named():
         Reconstruct()(Fold()(cut, example).model, example)
     with pytest.raises(UserError, match="more than 0"):
         Reconstruct(ridge=0)(cut, example)
+
+
+def test_the_error_that_a_skip_carries_is_taken_over(monkeypatch: pytest.MonkeyPatch):
+    """On a trained network, because only there do the errors of skips add up to something."""
+    model, example = zoo.load("rfdn-x4"), shipped_example(4)
+    assert example.calibration is not None
+    example = replace(example, calibration=Calibration(example.calibration.lr[:6]))
+    result = PruneChannels(0.5, "magnitude", norm=1)(model, example)
+    example = example.after(model, result.report)
+    lr = example.calibration.lr if example.calibration else example.lr
+    corrected = distance(model, Reconstruct()(result.model, example).model, lr)
+    monkeypatch.setattr("sr_explore.stages.reconstruct._skip_of", lambda node, ready: None)
+    assert corrected < 0.99 * distance(model, Reconstruct()(result.model, example).model, lr)

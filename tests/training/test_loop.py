@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from sr_explore.errors import UserError
+from sr_explore.networks.rfdn import RFDN
 from sr_explore.state_files import read_state
 from sr_explore.training import Patches, Trainer, TrainingPhoto, TrainSettings
 from tests.tiny import tiny_rfdn
@@ -24,10 +25,10 @@ def photos() -> list[TrainingPhoto]:
     return [TrainingPhoto(lr, lr.repeat_interleave(2, 1).repeat_interleave(2, 2))]
 
 
-def trainer(folder: Path, settings: TrainSettings = SETTINGS, **options) -> Trainer:
+def trainer(folder: Path, settings: TrainSettings = SETTINGS, start: RFDN | None = None, **options) -> Trainer:
     torch.set_num_threads(1)
     patches = Patches(photos(), 2, settings.patch_size, settings.batch_size, settings.seed)
-    return Trainer(tiny_rfdn(num_feat=4), patches, settings, folder, **options)
+    return Trainer(start or tiny_rfdn(num_feat=4), patches, settings, folder, **options)
 
 
 def weights(trained: Trainer) -> dict[str, torch.Tensor]:
@@ -99,8 +100,15 @@ def test_two_torn_checkpoints_are_an_error_and_not_a_fresh_start(tmp_path: Path)
 
 def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path):
     trainer(tmp_path).run(until=3)
-    with pytest.raises(UserError, match="other settings or another network"):
+    with pytest.raises(UserError, match="from another network"):
         trainer(tmp_path, TrainSettings(**{**SETTINGS.to_dict(), "seed": 5})).run(resume=True)
+
+
+def test_a_checkpoint_from_another_start_is_refused(tmp_path: Path):
+    trainer(tmp_path).run(until=3)
+    other = trainer(tmp_path, start=tiny_rfdn(seed=4, num_feat=4))
+    with pytest.raises(UserError, match="from another network"):
+        other.run(resume=True)
 
 
 def test_sigterm_saves_and_stops(tmp_path: Path):
