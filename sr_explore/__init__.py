@@ -22,6 +22,11 @@ The rooms, from the bottom up:
     True
 """
 
+import os
+
+# Threads that spin while they wait make everything several times slower on shared cores. Read when torch is loaded.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 from sr_explore.errors import UserError
 
 __version__ = "0.1.0"
