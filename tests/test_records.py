@@ -19,7 +19,7 @@ from sr_explore.records import (
 )
 
 EDIT = LayerEdit("pruned", ("a.b",), "a.b", ((4, 3, 1, 1),), (2, 3, 1, 1), kept_out=(0, 3), kept_in=(0, 1, 2))
-REPORT = StageReport("prune-channels", {"pruning_ratio": 0.5, "scope": "local"}, False, (EDIT,), ("a note",), {"x": 0.5})
+REPORT = StageReport("prune-channels", {"pruning_ratio": 0.5}, False, (EDIT,), ("a note",), {"x": 0.5})
 TABLE = LayerTable((4, 6), (LayerRow("a.b", 3, 2, (1, 1), 1, 8, 144, 48, False),), 8, 0, 144, 48)
 SAME = EquivalenceRecord(
     Difference(1e-16, 0.0, 1e-15), Difference(1e-7, 2e-7, 3e-7), (LayerDifference("a.b", 0.0, 1e-7),), 1e-12, 32
