@@ -136,13 +136,10 @@ def _take_free_name(part: Path, wished: Path) -> Path:
 
 def _take_name(part: Path, final: Path) -> None:
     """Give the complete file its name; FileExistsError if another file has it."""
-    try:
+    with suppress(OSError, NotImplementedError):
         os.link(part, final)
         return
-    except FileExistsError:
-        raise
-    except (OSError, NotImplementedError):
-        pass  # a file system without hard links: reserve the name with an empty file instead
+    # The name is taken, or the file system knows no hard links: an empty file reserves it, which fails if it is taken.
     os.close(os.open(final, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
     try:
         os.replace(part, final)

@@ -145,7 +145,8 @@ def _check_file(path: Path) -> None:
 
 
 def _read_pixels(path: Path, max_pixels: int) -> Pixels:
-    with Image.open(path, formats=_FORMATS) as image:
+    # Given a path, Pillow maps uncompressed files into memory and scrambles TIFFs that lie on their side (12.3.0).
+    with path.open("rb") as file, Image.open(file, formats=_FORMATS) as image:
         width, height = image.size
         if width * height > max_pixels:
             raise _too_big(path, max_pixels, f"{width} × {height} = {width * height / 1e6:.1f}")
