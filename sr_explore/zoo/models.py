@@ -32,7 +32,7 @@ class Provenance:
 @lru_cache(maxsize=1)
 def cards() -> dict[str, ModelCard]:
     """The cards of all shipped networks, by name, in order of their names."""
-    found = [ModelCard.from_json(path.read_text("utf-8")) for path in sorted(WEIGHTS.glob("*.json"))]
+    found = [ModelCard.from_json(path.read_text("utf-8")) for path in sorted(WEIGHTS.glob("*.json"), key=lambda p: p.stem)]
     return {card.name: card for card in found}
 
 
