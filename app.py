@@ -18,13 +18,14 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when gradio is imported
 import gradio as gr
 from gradio.processing_utils import save_bytes_to_cache
 
-# gradio would open an upload first and end in a traceback if it cannot; `read_photo` wants the file as it came. Not on one
-# object, which gradio replaces on every update, nor in a subclass, for which it would write an app.pyi beside this file.
+# gradio would open an upload first, and end in a traceback where it cannot; `read_photo` wants the file as it came. For
+# one object this is forgotten when gradio updates it, and for a subclass it would write an app.pyi beside this file.
 gr.Image.preprocess = lambda self, payload: payload and payload.path
 
 ENLARGE, TEST = "enlarge", "test"
 MODES = [("Test it: shrink the photo first and compare with it", TEST), ("My photo is small: enlarge it ×4", ENLARGE)]
 WORDS = ("Bicubic, no network", "Original network", "Cut into branches", "Branches merged", "Half the channels pruned")
+ORIGINAL = explore.JOURNEY[0]
 LABELS: dict[str, str] = dict(zip((explore.BICUBIC, *explore.JOURNEY), WORDS, strict=True))
 CHOICES = [(label, name) for name, label in LABELS.items()]
 HEADERS = ["Network", "Parameters", "Multiply-adds", "Time (ms)", "PSNR Y (dB)", "SSIM Y"]
@@ -57,7 +58,7 @@ CSS = """
 @media (max-width: 640px) {
   #results .grid-container { grid-template-columns: repeat(2, minmax(0, 1fr)); }
   #photo { height: 300px !important; }
-  #table :is(th, td) { padding: 6px 3px; font-size: 12px; }
+  #table :is(th, td) { padding: 6px 2px; font-size: 11px; }
 }
 """
 
@@ -66,7 +67,7 @@ def upscale(path: str | None, mode: str, left: str, right: str) -> Iterator[dict
     """Enlarge the photo by bicubic and by every network, and show each result as soon as it is there."""
     done: list[explore.Upscaled] = []
     files: dict[str, str] = {}
-    yield {status: _note("Reading the photo …")}
+    yield {status: _note(_progress(done))}
     try:
         photo = _read(path)
         explore.plan(photo, is_reference=mode == TEST)
@@ -92,18 +93,20 @@ def show_pair(files: dict[str, str], left: str, right: str) -> dict[Any, Any]:
         return {status: _note("These results were deleted after an hour; press Upscale once more.", "alert")}
 
 
-def accept(path: str | None) -> dict[Any, Any]:
+def accept(path: str | None) -> Iterator[dict[Any, Any]]:
     """Take an uploaded photo: say what will be made of it, or in one sentence why it cannot be used."""
     try:
         photo = _read(path)
     except UserError as error:
-        return {photo_box: None, status: _note(error, "alert")}
+        yield {photo_box: None, status: _note(error, "alert")}
+        return
     height, width = photo.rgb.shape[:2]
     wanted = ENLARGE if height * width <= explore.LARGEST_LR_PIXELS[pick_device().type] else TEST
-    shown = {mode_choice: wanted, status: describe(path, wanted)}
+    shown: dict[Any, Any] = {mode_choice: wanted}
     if str(path).lower().endswith((".tif", ".tiff")):  # which browsers cannot show
         shown[photo_box] = _keep(photo, photo.name)
-    return shown
+    yield shown  # at once, for those who press the button before the time is estimated
+    yield {status: describe(path, wanted)}
 
 
 def pick(event: gr.SelectData) -> dict[Any, Any]:
@@ -203,9 +206,7 @@ with gr.Blocks(title="sr_explore", analytics_enabled=False, delete_cache=(600, 3
         gr.Markdown("### Any two, before and after: drag the line, zoom with the mouse wheel")
         with gr.Row():
             left_choice = gr.Dropdown(CHOICES, value=explore.BICUBIC, label="Left", min_width=240, elem_id="left")
-            right_choice = gr.Dropdown(
-                CHOICES, value=explore.JOURNEY[0], label="Right", min_width=240, elem_id="right"
-            )  # fmt: skip
+            right_choice = gr.Dropdown(CHOICES, value=ORIGINAL, label="Right", min_width=240, elem_id="right")
         pair = gr.ImageSlider(format="png", max_height=720, show_label=False, interactive=False, elem_id="pair")
     kept = gr.State({})
 

@@ -32,8 +32,8 @@ class Provenance:
 @lru_cache(maxsize=1)
 def cards() -> dict[str, ModelCard]:
     """The cards of all shipped networks, by name, in order of their names."""
-    found = [ModelCard.from_json(path.read_text("utf-8")) for path in sorted(WEIGHTS.glob("*.json"), key=lambda p: p.stem)]
-    return {card.name: card for card in found}
+    found = [ModelCard.from_json(path.read_text("utf-8")) for path in WEIGHTS.glob("*.json")]
+    return {card.name: card for card in sorted(found, key=lambda card: card.name)}
 
 
 def names() -> list[str]:
