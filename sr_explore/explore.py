@@ -9,7 +9,6 @@ from typing import cast
 
 import numpy as np
 import torch
-from torch import nn
 
 from sr_explore import pipeline, zoo
 from sr_explore.analysis import compare, layer_table, quality, timing
@@ -17,7 +16,7 @@ from sr_explore.calibration import shipped_example
 from sr_explore.devices import pick_device, pick_dtype
 from sr_explore.errors import UserError
 from sr_explore.images import Photo, read_photo, to_rgb, to_tensor
-from sr_explore.networks.registry import Network
+from sr_explore.networks.registry import Network, scale_of
 from sr_explore.records import ImageQuality, LayerTable, QualityRecord, Step, TimingRecord
 from sr_explore.resize import crop_to_multiple, degrade, enlarge
 from sr_explore.runtime import Upscaler
@@ -222,11 +221,6 @@ def run_stages(
     if out is not None:
         zoo.save(out, done.model, zoo.Provenance(stage_text(parsed), Path(model).name, _hash_of(model)))
     return done
-
-
-def scale_of(network: nn.Module) -> int:
-    """The network's scale, 2, 3 or 4."""
-    return int(network.scale)  # pyright: ignore[reportArgumentType]
 
 
 def _hash_of(model: str) -> str:

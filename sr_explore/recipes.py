@@ -1,6 +1,5 @@
 """Training by recipe: from a small TOML file to a trained network, phase by phase, resumable."""
 
-import difflib
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,9 +13,9 @@ from sr_explore import zoo
 from sr_explore.analysis import quality
 from sr_explore.calibration import shipped_example
 from sr_explore.devices import has_fast_bfloat16, pick_device
-from sr_explore.errors import UserError
+from sr_explore.errors import UserError, did_you_mean
 from sr_explore.images import read_photo, sample_photos, to_tensor
-from sr_explore.networks.registry import NETWORKS
+from sr_explore.networks.registry import NETWORKS, scale_of
 from sr_explore.networks.rfdn import BranchedRFDN
 from sr_explore.resize import degrade
 from sr_explore.stages import apply_stages, feature_pairs, parse_stages
@@ -74,8 +73,7 @@ def read_recipe(name_or_file: str) -> Recipe:
         path = RECIPES / f"{name_or_file}.toml"
     if not path.exists():
         known = sorted(recipe.stem for recipe in RECIPES.glob("*.toml"))
-        near = difflib.get_close_matches(name_or_file, known, n=1, cutoff=0.4)
-        hint = f"did you mean {near[0]}? " if near else ""
+        hint = did_you_mean(name_or_file, known)
         raise UserError(f"there is no recipe {name_or_file!r}; {hint}Shipped are {', '.join(known)}")
     try:
         values = tomllib.loads(path.read_text("utf-8"))
@@ -125,7 +123,7 @@ def train_recipe(
         The averaged network and the last phase's progress.
     """
     model = initial_network(recipe)
-    scale = int(cast(int, model.scale))
+    scale = scale_of(model)
     largest_patch = max(phase.settings.patch_size for phase in recipe.phases)
     photos = photos or load_training_photos(data, scale, largest_patch, recipe.photos)
     wanted = recipe.teacher if teacher is None else teacher
@@ -152,11 +150,11 @@ def initial_network(recipe: Recipe) -> nn.Module:
             raise UserError(f"the recipe's class is unknown; use one of {', '.join(NETWORKS)}")
         return kind(**options)
     start = zoo.load(recipe.start)
-    return apply_stages(start, parse_stages(recipe.stages), shipped_example(int(cast(int, start.scale))))
+    return apply_stages(start, parse_stages(recipe.stages), shipped_example(scale_of(start)))
 
 
 def _trainer(recipe: Recipe, phase: Phase, model: nn.Module, photos: list[TrainingPhoto], folder: Path) -> Trainer:
-    settings, scale = phase.settings, int(cast(int, model.scale))
+    settings, scale = phase.settings, scale_of(model)
     patches = Patches(photos, scale, settings.patch_size, settings.batch_size, settings.seed, pick_device())
     matches = bool(settings.feature_weight and recipe.feature_teacher and isinstance(model, BranchedRFDN))
     return Trainer(

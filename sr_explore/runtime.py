@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from sr_explore.devices import pick_device, pick_dtype
 from sr_explore.errors import UserError
-from sr_explore.networks.registry import Network
+from sr_explore.networks.registry import Network, scale_of
 from sr_explore.surgery import modules_of
 
 FLOATS_PER_WIDEST_CHANNEL = 6
@@ -32,7 +32,7 @@ class Upscaler:
     def __init__(self, model: nn.Module, device: str = "auto", dtype: str = "auto") -> None:
         self.device = pick_device(device)
         self.dtype = pick_dtype(dtype, self.device)
-        self.scale = cast(Network, model).scale
+        self.scale = scale_of(model)
         self.fell_back = False
         self._smallest = cast(Network, model).requires_size
         self._original = model

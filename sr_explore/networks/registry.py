@@ -32,6 +32,11 @@ class Network(Protocol):
 NETWORKS: dict[str, type[nn.Module]] = {network.__name__: network for network in (RFDN, BranchedRFDN, MergedRFDN)}
 
 
+def scale_of(model: nn.Module) -> int:
+    """How many output pixels a network makes of an input pixel and side: 2, 3 or 4."""
+    return cast(Network, model).scale
+
+
 def describe(model: nn.Module) -> Description:
     """A JSON-ready description of a network: `build` makes the same structure from it."""
     layers = {path: row for path, module in model.named_modules() if (row := _describe_layer(module))}

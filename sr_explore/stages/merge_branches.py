@@ -24,8 +24,8 @@ class MergeBranches(Stage):
 
     Attributes:
         layout: "dense" writes the zeros between the branches out, so that the network is one of plain convolutions
-        that a
-            pruner can cut; "grouped" is the same function by grouped convolutions, with a share of 1/n of the weights.
+            that a pruner can cut; "grouped" is the same function by grouped convolutions, with a share of 1/n of the
+            weights.
     """
 
     exact: ClassVar[bool] = True

@@ -1,10 +1,9 @@
 """Stages as text: "branch:num_branches=2,merge-branches,fold", as the command line, recipes and cards write them."""
 
-import difflib
 from dataclasses import fields
 from typing import Any
 
-from sr_explore.errors import UserError
+from sr_explore.errors import UserError, did_you_mean
 from sr_explore.stages.base import Stage
 from sr_explore.stages.branch import Branch
 from sr_explore.stages.concat_to_conv import ConcatToConv
@@ -60,7 +59,5 @@ def _value(name: str, text: str, kind: type) -> Any:
 
 
 def _unknown(what: str, name: str, known: list[str]) -> Any:
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
-    hint = f"did you mean {near[0]}? " if near else ""
     choices = ", ".join(known) if known else "there are none"
-    raise UserError(f"there is no {what} called {name!r}; {hint}Known: {choices}")
+    raise UserError(f"there is no {what} called {name!r}; {did_you_mean(name, known)}Known: {choices}")

@@ -35,14 +35,12 @@ class PruneChannels(Stage):
 
     Attributes:
         pruning_ratio: share of channels to remove, 0 to 0.9. Above, Torch-Pruning skips the small layers of the
-        attention
-            without a word, and parameters go up again.
+            attention without a word, and parameters go up again.
         importance: "magnitude" (norm of the weights that make and take a channel), "taylor" (their weight × gradient
-        of the
-            L1 loss on calibration patches: what the loss would change by), or "random".
+            of the L1 loss on calibration patches: what the loss would change by), or "random".
         norm: 1 or 2, of "magnitude".
         scope: "local" removes the same share everywhere; "global" ranks layers of the same structure against each
-        other.
+            other.
         largest_first: remove the most important channels instead, to see why not.
         round_to: keep a multiple of this many channels.
         seed: of "random".
@@ -86,7 +84,9 @@ class PruneChannels(Stage):
         kept = _replay(codes, history, lr)
         for parameter in model.parameters():
             parameter.grad = None
-        edits = tuple(_edit(path, before[path], weight_shape(layer), *kept[path]) for path, layer in _convs(model))
+        edits = tuple(
+            _edit(path, before[path], weight_shape(layer), *kept[path]) for path, layer in modules_of(model, nn.Conv2d)
+        )
         notes = _untouched(model, edits) if self.pruning_ratio else ()
         return Edited(model, edits, notes, _figures(self.pruning_ratio, before, edits))
 
@@ -117,7 +117,7 @@ class PruneChannels(Stage):
         """Where the ratio would leave nothing, one channel stays: Torch-Pruning would silently skip such a layer."""
         if self.scope == "global":  # a ratio of its own would take a layer out of the ranking
             return {}
-        widths = {layer: layer.out_channels for _, layer in _convs(model)}
+        widths = {layer: layer.out_channels for _, layer in modules_of(model, nn.Conv2d)}
         left = 1 - self.pruning_ratio
         return {layer: 1 - 1 / width for layer, width in widths.items() if int(width * left) < 1}
 
@@ -144,10 +144,6 @@ class _Reversed:
 def _one_of(name: str, value: object, allowed: tuple[object, ...]) -> None:
     if value not in allowed:
         raise UserError(f"{name} is {value!r}; use one of {', '.join(map(str, allowed))}")
-
-
-def _convs(model: nn.Module) -> Iterator[tuple[str, nn.Conv2d]]:
-    return modules_of(model, nn.Conv2d)
 
 
 def _accumulate_gradients(model: nn.Module, calibration: Calibration) -> None:

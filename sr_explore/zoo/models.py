@@ -1,6 +1,5 @@
 """Networks by name or file: the shipped ones, files saved here, and published checkpoints."""
 
-import difflib
 import json
 from dataclasses import dataclass
 from functools import lru_cache
@@ -9,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from sr_explore.errors import UserError
+from sr_explore.errors import UserError, did_you_mean
 from sr_explore.networks.registry import build, describe
 from sr_explore.stages import Example, apply_stages, parse_stages
 from sr_explore.state_files import StateFile, read_state, write_state
@@ -85,8 +84,7 @@ def save(path: Path, model: nn.Module, provenance: Provenance | None = None) -> 
 def _read(name_or_file: str | Path) -> StateFile:
     path = Path(name_or_file)
     if not path.exists() and path.suffix == "" and path.parent == Path("."):
-        near = difflib.get_close_matches(str(name_or_file), names(), n=1, cutoff=0.4)
-        hint = f"did you mean {near[0]}? " if near else ""
+        hint = did_you_mean(str(name_or_file), names())
         raise UserError(f"there is no network called {str(name_or_file)!r}; {hint}Shipped are {', '.join(names())}")
     return read_state(path)
 
