@@ -175,7 +175,7 @@ def bench(
 
 @app.command()
 def train(
-    recipe: Annotated[str, typer.Argument(help="A shipped recipe or a TOML file.")],
+    recipe: Annotated[str, typer.Argument(help="family, a shipped recipe, or a TOML file.")],
     data: Annotated[Path, typer.Option(help="Folder of photographs.")],
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder for checkpoints and the result.")] = Path("runs"),
     teacher: Annotated[
@@ -183,14 +183,18 @@ def train(
     ] = None,
     resume: Annotated[bool, typer.Option(help="Go on from the newest checkpoint.")] = False,
 ) -> None:
-    """Train a network by recipe; SIGTERM saves and stops, --resume goes on."""
-    from sr_explore.recipes import read_recipe, train_recipe
+    """Train by recipe: a network, a ladder, or the whole `family`; SIGTERM saves and stops, --resume goes on."""
+    from sr_explore.recipes import train_recipes
+    from sr_explore.training import read_recipes
+
+    def say(recipe: Any, progress: Any) -> None:
+        psnr = f", {progress.psnrs[-1][1]:.2f} dB on two shipped photos" if progress.psnrs else ""
+        typer.echo(f"{recipe.name}: {progress.step} steps in {progress.seconds:.0f} s{psnr}; see {out / recipe.name}")
 
     with _one_sentence():
-        told = read_recipe(recipe)
-        _, progress = train_recipe(told, data, out / told.name, teacher, resume)
-    psnr = f", {progress.psnrs[-1][1]:.2f} dB on two shipped photos" if progress.psnrs else ""
-    typer.echo(f"{told.name}: {progress.step} steps in {progress.seconds:.0f} s{psnr}; see {out / told.name}")
+        finished = train_recipes(read_recipes(recipe), data, out, teacher, resume, say)
+    if not finished:
+        typer.echo("stopped on the way; go on with --resume")
 
 
 @app.command(name="app")

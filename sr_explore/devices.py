@@ -1,5 +1,9 @@
 """Which device and which precision to use, and how to name them to people."""
 
+import os
+import platform
+from pathlib import Path
+
 import torch
 
 from sr_explore.errors import UserError
@@ -50,6 +54,23 @@ def has_fast_bfloat16(device: torch.device) -> bool:
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     return bool(torch.cpu._is_avx512_bf16_supported())
+
+
+def hardware_name(device: torch.device) -> str:
+    """What a training ran on, for a card: the GPU's name, or the processor's and how many threads were used."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    fast = ", bfloat16" if has_fast_bfloat16(device) else ""
+    return f"{_processor()}, {torch.get_num_threads()} of {os.cpu_count()} cores{fast}, no GPU"
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
 
 
 def device_name(device: torch.device) -> str:

@@ -1,10 +1,10 @@
-"""Training by recipe: from a small TOML file to a trained network, phase by phase, resumable."""
+"""Training by recipe: from a small TOML file to trained networks, one after the other, phase by phase, resumable."""
 
-import tomllib
-from collections.abc import Callable
-from dataclasses import dataclass
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -12,16 +12,20 @@ from torch import Tensor, nn
 from sr_explore import zoo
 from sr_explore.analysis import quality
 from sr_explore.calibration import shipped_example
-from sr_explore.devices import has_fast_bfloat16, pick_device
-from sr_explore.errors import UserError, did_you_mean
+from sr_explore.devices import hardware_name, has_fast_bfloat16, pick_device
+from sr_explore.errors import UserError
 from sr_explore.images import read_photo, sample_photos, to_tensor
 from sr_explore.networks.registry import NETWORKS, scale_of
-from sr_explore.networks.rfdn import BranchedRFDN
+from sr_explore.networks.rfdn import RFDN, BranchedRFDN
 from sr_explore.resize import degrade
-from sr_explore.stages import apply_stages, feature_pairs, parse_stages
+from sr_explore.stages import apply_stages, blocks_of_row, feature_pairs, parse_stages, widths_of
+from sr_explore.state_files import sha256_of
 from sr_explore.training import (
+    FeatureMatching,
     Patches,
+    Phase,
     Progress,
+    Recipe,
     Trainer,
     TrainingPhoto,
     TrainSettings,
@@ -29,115 +33,103 @@ from sr_explore.training import (
     load_training_photos,
 )
 
-RECIPES = Path(__file__).parent / "training" / "recipes"
 
+class TrainingData:
+    """The photographs of a folder and a teacher's pictures of them; loaded when first asked for, then kept.
 
-@dataclass(frozen=True)
-class Phase:
-    """One part of a recipe: its numbers, which parameters move, and whether features are matched."""
-
-    settings: TrainSettings
-    trainable: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How one network is trained.
-
-    Attributes:
-        name: of the result. network: class and options, for a network from scratch.
-        start, stages: the network to start from and what is done to it first, otherwise.
+    Args:
+        folder: of photographs.
         teacher: name or file of the network whose pictures are matched; "" for none.
-        feature_teacher: name or file of the network whose features are matched.
-        photos: pattern of file names in the data folder.
     """
 
-    name: str
-    phases: tuple[Phase, ...]
-    network: dict[str, Any] | None = None
-    start: str = ""
-    stages: str = ""
-    teacher: str = ""
-    feature_teacher: str = ""
-    photos: str = "*"
+    def __init__(self, folder: Path, teacher: str = "") -> None:
+        self.folder, self.teacher = folder, teacher
+        self._loaded: dict[tuple, list[TrainingPhoto]] = {}
+
+    def photos(self, recipe: Recipe, scale: int) -> list[TrainingPhoto]:
+        """The photographs that a recipe wants, degraded by `scale`, with the teacher's pictures if it looks at them.
+
+        Raises:
+            UserError: if the folder holds no photograph that is large enough.
+        """
+        taught = bool(self.teacher) and any(phase.settings.teacher_weight for phase in recipe.phases)
+        largest = max(phase.settings.patch_size for phase in recipe.phases)
+        key = (recipe.photos, scale, largest, taught)
+        if key not in self._loaded:
+            photos = load_training_photos(self.folder, scale, largest, recipe.photos)
+            if taught:
+                photos = add_teacher(photos, _fast_forward(zoo.load(self.teacher)), pick_device())
+            self._loaded = {key: photos}  # one set at a time: they fill a gigabyte
+        return self._loaded[key]
 
 
-def read_recipe(name_or_file: str) -> Recipe:
-    """A recipe that ships with the package, by name, or one from a TOML file.
-
-    Raises:
-        UserError: if there is none, or it sets something that is not known.
-    """
-    path = Path(name_or_file)
-    if path.suffix != ".toml":
-        path = RECIPES / f"{name_or_file}.toml"
-    if not path.exists():
-        known = sorted(recipe.stem for recipe in RECIPES.glob("*.toml"))
-        hint = did_you_mean(name_or_file, known)
-        raise UserError(f"there is no recipe {name_or_file!r}; {hint}Shipped are {', '.join(known)}")
-    try:
-        values = tomllib.loads(path.read_text("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path.name} is not a recipe: {error}") from error
-    return _recipe(values, path.stem)
-
-
-def _recipe(values: dict[str, Any], name: str) -> Recipe:
-    known = set(Recipe.__dataclass_fields__) - {"phases"} | {"phase"}
-    if unknown := set(values) - known:
-        raise UserError(
-            f"the recipe {name} sets {sorted(unknown)[0]!r}, which is not known; known are {', '.join(sorted(known))}"
-        )
-    phases = tuple(
-        Phase(
-            TrainSettings.from_dict({k: v for k, v in phase.items() if k != "trainable"}),
-            tuple(phase.get("trainable", ["*"])),
-        )
-        for phase in values.get("phase", [])
-    )
-    if not phases:
-        raise UserError(f"the recipe {name} has no [[phase]]; it needs at least one with steps")
-    if ("network" in values) == ("start" in values):
-        raise UserError(f"the recipe {name} needs either a [network] from scratch or a network to start from")
-    told: dict[str, Any] = {"name": name} | {key: value for key, value in values.items() if key != "phase"}
-    return Recipe(phases=phases, **told)
-
-
-def train_recipe(
-    recipe: Recipe,
+def train_recipes(
+    recipes: Sequence[Recipe],
     data: Path,
-    folder: Path,
+    out: Path,
     teacher: str | None = None,
     resume: bool = False,
-    photos: list[TrainingPhoto] | None = None,
-) -> tuple[nn.Module, Progress]:
-    """Train a recipe's network; checkpoints of each phase and the finished network go under `folder`.
+    on_done: Callable[[Recipe, Progress], None] | None = None,
+) -> bool:
+    """Train networks in order, each in a folder of its own name under `out`; one may start from another.
 
     Args:
         data: folder of photographs.
-        teacher: a name or file instead of the recipe's teacher.
-        resume: go on from the newest checkpoint.
-        photos: already loaded ones.
+        teacher: a name or file instead of the recipes' teacher.
+        resume: go on from the newest checkpoints; networks that are finished are left as they are.
+        on_done: told of every network as soon as it is trained.
+
+    Returns:
+        Whether all are finished; False if a signal asked to stop, and everything is kept for `resume`.
+    """
+    sources: dict[str, TrainingData] = {}
+    for told in recipes:
+        recipe = _located(told if teacher is None else replace(told, teacher=teacher), out)
+        folder = out / recipe.name
+        if resume and is_finished(recipe, folder):
+            continue
+        source = sources.setdefault(recipe.teacher, TrainingData(data, recipe.teacher))
+        _, progress = train_recipe(recipe, source, folder, resume)
+        if on_done:
+            on_done(recipe, progress)
+        if progress.step < recipe.phases[-1].settings.steps or not result_file(recipe, folder).exists():
+            return False
+    return True
+
+
+def train_recipe(recipe: Recipe, data: TrainingData, folder: Path, resume: bool = False) -> tuple[nn.Module, Progress]:
+    """Train one network; checkpoints of each phase, the finished network and its curve go under `folder`.
 
     Returns:
         The averaged network and the last phase's progress.
     """
     model = initial_network(recipe)
-    scale = scale_of(model)
-    largest_patch = max(phase.settings.patch_size for phase in recipe.phases)
-    photos = photos or load_training_photos(data, scale, largest_patch, recipe.photos)
-    wanted = recipe.teacher if teacher is None else teacher
-    if wanted and any(phase.settings.teacher_weight for phase in recipe.phases) and photos[0].taught is None:
-        photos = add_teacher(photos, _fast_forward(zoo.load(wanted)), pick_device())
-    progress = Progress()
+    photos = data.photos(recipe, scale_of(model))
+    done: list[Progress] = []
     for number, phase in enumerate(recipe.phases, start=1):
         trainer = _trainer(recipe, phase, model, photos, folder / f"phase-{number}")
-        progress = trainer.run(resume=resume)
+        done.append(trainer.run(resume=resume))
         model = trainer.result()
-        if progress.step < phase.settings.steps:
-            return model, progress  # asked to stop: the checkpoint is written, the rest waits for --resume
-    zoo.save(folder / f"{recipe.name}.safetensors", model, zoo.Provenance(recipe.stages, recipe.start))
-    return model, progress
+        if done[-1].step < phase.settings.steps:
+            return model, done[-1]  # asked to stop: the checkpoint is written, the rest waits for --resume
+    if torch.distributed.is_initialized() and torch.distributed.get_rank():
+        return model, done[-1]  # one process writes for all
+    _save(recipe, model, done, folder)
+    return model, done[-1]
+
+
+def result_file(recipe: Recipe, folder: Path) -> Path:
+    """Where a recipe's finished network is saved."""
+    return folder / f"{recipe.name}.safetensors"
+
+
+def is_finished(recipe: Recipe, folder: Path) -> bool:
+    """Whether the folder holds the network that this recipe makes from the start as it is now."""
+    path = result_file(recipe, folder)
+    if not path.exists():
+        return False
+    made = zoo.provenance_of(path)
+    return made.recipe_sha256 == _fingerprint(recipe) and made.parent_sha256 == _hash_of_start(recipe)
 
 
 def initial_network(recipe: Recipe) -> nn.Module:
@@ -150,23 +142,64 @@ def initial_network(recipe: Recipe) -> nn.Module:
             raise UserError(f"the recipe's class is unknown; use one of {', '.join(NETWORKS)}")
         return kind(**options)
     start = zoo.load(recipe.start)
-    return apply_stages(start, parse_stages(recipe.stages), shipped_example(scale_of(start)))
+    example = shipped_example(scale_of(start))
+    if recipe.full_start:
+        full = apply_stages(zoo.load(recipe.full_start), parse_stages(recipe.full_stages), example)
+        example = replace(example, full_widths=widths_of(full))
+    return apply_stages(start, parse_stages(recipe.stages), example)
+
+
+def _located(recipe: Recipe, out: Path) -> Recipe:
+    """The recipe with the networks that were trained under `out` in place of shipped ones of the same name."""
+
+    def file_of(name: str) -> str:
+        own = out / name / f"{name}.safetensors"
+        return str(own) if name and own.exists() else name
+
+    return replace(recipe, start=file_of(recipe.start), full_start=file_of(recipe.full_start))
+
+
+def _save(recipe: Recipe, model: nn.Module, done: list[Progress], folder: Path) -> None:
+    steps, seconds = sum(p.step for p in done), round(sum(p.seconds for p in done))
+    training = {"recipe": recipe.recipe, "steps": steps, "seconds": seconds, "hardware": hardware_name(pick_device())}
+    start = Path(recipe.start).stem
+    made = zoo.Provenance(recipe.stages, start, _hash_of_start(recipe), _fingerprint(recipe), json.dumps(training))
+    zoo.save(result_file(recipe, folder), model, made)
+    curves = [{"seconds": p.seconds, "losses": p.losses, "psnrs": p.psnrs} for p in done]
+    (folder / "curve.json").write_text(json.dumps(curves))
+
+
+def _fingerprint(recipe: Recipe) -> str:
+    """A hash of what the recipe says; the files it names are told apart by their own hashes."""
+    told = replace(recipe, start=Path(recipe.start).stem, full_start=Path(recipe.full_start).stem, title="", teacher="")
+    return hashlib.sha256(repr(told).encode()).hexdigest()
+
+
+def _hash_of_start(recipe: Recipe) -> str:
+    path = zoo.weights_file(recipe.start) if recipe.start in zoo.names() else Path(recipe.start)
+    return sha256_of(path) if recipe.start and path.exists() else ""
 
 
 def _trainer(recipe: Recipe, phase: Phase, model: nn.Module, photos: list[TrainingPhoto], folder: Path) -> Trainer:
     settings, scale = phase.settings, scale_of(model)
     patches = Patches(photos, scale, settings.patch_size, settings.batch_size, settings.seed, pick_device())
-    matches = bool(settings.feature_weight and recipe.feature_teacher and isinstance(model, BranchedRFDN))
-    return Trainer(
-        model,
-        patches,
-        settings,
-        folder,
-        teacher=zoo.load(recipe.feature_teacher) if matches else None,
-        pairs=feature_pairs(cast(BranchedRFDN, model)) if matches else (),
-        trainable=phase.trainable,
-        validate=sample_psnr(scale),
-    )
+    features = _feature_matching(recipe, settings, model)
+    return Trainer(model, patches, settings, folder, features, phase.trainable, sample_psnr(scale))
+
+
+def _feature_matching(recipe: Recipe, settings: TrainSettings, model: nn.Module) -> FeatureMatching | None:
+    name = {"teacher": recipe.teacher, "start": recipe.start}.get(recipe.feature_teacher, recipe.feature_teacher)
+    if not settings.feature_weight or not name:  # without a teacher at hand, only the photographs count
+        return None
+    teacher = zoo.load(name)
+    if not isinstance(model, RFDN | BranchedRFDN) or not isinstance(teacher, RFDN):
+        raise UserError(
+            f"the recipe {recipe.name} matches features, which an RFDN or its branches can with an RFDN as the teacher;"
+            f" here {type(model).__name__} meets {type(teacher).__name__}: leave feature_weight out"
+        )
+    pairs = feature_pairs(model)
+    forced = blocks_of_row(pairs) if settings.forced else ()
+    return FeatureMatching(teacher, pairs, settings.feature_level, forced)
 
 
 def sample_psnr(scale: int, names: tuple[str, ...] = ("fig", "dogs")) -> Callable[[nn.Module], float]:

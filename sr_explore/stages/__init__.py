@@ -2,14 +2,15 @@
 
 from torch import nn
 
-from sr_explore.stages.base import Calibration, Example, Stage, StageResult
-from sr_explore.stages.branch import Branch, feature_pairs
+from sr_explore.stages.base import Calibration, Example, Stage, StageResult, widths_of
+from sr_explore.stages.branch import Branch, blocks_of_row, feature_pairs
 from sr_explore.stages.concat_to_conv import ConcatToConv
 from sr_explore.stages.fold import Fold
 from sr_explore.stages.merge_branches import MergeBranches
 from sr_explore.stages.parse import STAGES, parse_stages, stage_text
 from sr_explore.stages.prune_channels import PruneChannels
 from sr_explore.stages.reconstruct import Reconstruct
+from sr_explore.stages.rescale import Rescale
 
 __all__ = [
     "STAGES",
@@ -21,12 +22,15 @@ __all__ = [
     "MergeBranches",
     "PruneChannels",
     "Reconstruct",
+    "Rescale",
     "Stage",
     "StageResult",
     "apply_stages",
+    "blocks_of_row",
     "feature_pairs",
     "parse_stages",
     "stage_text",
+    "widths_of",
 ]
 
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from sr_explore.networks.layers import ConcatConv
 from sr_explore.records import LayerEdit, StageReport
-from sr_explore.surgery import private_copy
+from sr_explore.surgery import modules_of, private_copy
 
 Kept = dict[str, tuple[tuple[int, ...], tuple[int, ...]]]
 """For every convolution by path: the (output, input) channels of the unpruned network that it still has."""
@@ -39,12 +39,14 @@ class Example:
         calibration: patches, for stages that ask for them.
         unpruned: the network as it was before channels were first pruned, and what is left of it.
         kept: see `Kept`; goes with `unpruned`.
+        full_widths: output channels of every convolution, by path, before a ladder's first pruning; see `widths_of`.
     """
 
     lr: Tensor
     calibration: Calibration | None = None
     unpruned: nn.Module | None = None
     kept: Kept | None = None
+    full_widths: dict[str, int] | None = None
 
     def after(self, before: nn.Module, report: StageReport) -> "Example":
         """The example for the stage that follows: it remembers the unpruned network and what pruning has kept."""
@@ -118,6 +120,11 @@ class Stage:
         done = self.edit(private_copy(model), example)
         report = StageReport(self.name(), self.parameters(), self.exact, done.edits, done.notes, done.figures or {})
         return StageResult(done.model.eval(), report)
+
+
+def widths_of(model: nn.Module) -> dict[str, int]:
+    """The output channels of every convolution, by path."""
+    return {path: layer.out_channels for path, layer in modules_of(model, nn.Conv2d)}
 
 
 def weight_shape(layer: nn.Module) -> tuple[int, ...]:

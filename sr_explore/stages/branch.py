@@ -70,12 +70,15 @@ class Branch(Stage):
         )
 
 
-def feature_pairs(model: BranchedRFDN) -> list[tuple[str, str]]:
-    """Which outputs of a branched network should be what which outputs of its original are.
+def feature_pairs(model: RFDN | BranchedRFDN) -> list[tuple[str, str]]:
+    """Which outputs of a network should be what which outputs of a row of as many blocks are: (own path, the row's).
 
-    An entry stands for the blocks before its branch, so it should give what the last of them gave; every block should
-    give what it gave in the row. Training can match the two (see `training.features`).
+    A row answers to itself: its head and each block. In a branched network an entry stands for the blocks before its
+    branch, so it should give what the last of them gave; every block should give what it gave in the row. Training can
+    match the two (see `training.features`).
     """
+    if isinstance(model, RFDN):
+        return [(path, path) for path in ("head", *(f"blocks.{i}" for i in range(len(model.blocks))))]
     pairs, done = [], 0
     for index, branch in enumerate(model.branches):
         if isinstance(branch.entry, SRFDB):
@@ -84,6 +87,11 @@ def feature_pairs(model: BranchedRFDN) -> list[tuple[str, str]]:
         pairs += [(f"branches.{index}.blocks.{i}", f"blocks.{done + i}") for i in range(count)]
         done += count
     return pairs
+
+
+def blocks_of_row(pairs: list[tuple[str, str]]) -> list[str]:
+    """The student's modules among `feature_pairs` that do the same work as the row's, on the same features."""
+    return [own for own, _ in pairs if own.split(".")[-2:-1] == ["blocks"]]
 
 
 def _is_uniform(row: RFDN) -> bool:

@@ -17,7 +17,7 @@ from sr_explore.errors import UserError
 from sr_explore.networks.layers import ConcatConv, StructuralConv2d
 from sr_explore.networks.rfdn import MergedHeads
 from sr_explore.records import LayerEdit
-from sr_explore.stages.base import Calibration, Edited, Example, Stage, weight_shape
+from sr_explore.stages.base import Calibration, Edited, Example, Stage, weight_shape, widths_of
 from sr_explore.stages.concat_to_conv import index_layers
 from sr_explore.surgery import modules_of
 
@@ -42,6 +42,8 @@ class PruneChannels(Stage):
         scope: "local" removes the same share everywhere; "global" ranks layers of the same structure against each
             other.
         largest_first: remove the most important channels instead, to see why not.
+        cumulative: the ratio counts from the widths before a ladder's first pruning (`Example.full_widths`), not from
+            those of the network at hand; else the roundings of many small prunings would eat up the narrow layers.
         round_to: keep a multiple of this many channels.
         seed: of "random".
     """
@@ -53,6 +55,7 @@ class PruneChannels(Stage):
     norm: int = 2
     scope: str = "local"
     largest_first: bool = False
+    cumulative: bool = False
     round_to: int = 1
     seed: int = 0
 
@@ -67,6 +70,8 @@ class PruneChannels(Stage):
         _one_of("norm", self.norm, (1, 2))
         if self.round_to < 1:
             raise UserError(f"round_to is {self.round_to}; it must be at least 1")
+        if self.cumulative:
+            self._requires_full_widths(model, example)
         if left := index_layers(model):
             raise UserError(f"prune-channels needs concat-to-conv first: {left[0]} still sorts channels by index")
         if grouped := [path for path, layer in modules_of(model, nn.Conv2d) if layer.groups != 1]:
@@ -80,7 +85,7 @@ class PruneChannels(Stage):
         lr = example.lr.to(next(model.parameters()))
         if self.importance == "taylor":
             _accumulate_gradients(model, cast(Calibration, example.calibration))
-        history = self._prune(model, lr)
+        history = self._prune(model, lr, self._ratios(model, example))
         kept = _replay(codes, history, lr)
         for parameter in model.parameters():
             parameter.grad = None
@@ -90,7 +95,13 @@ class PruneChannels(Stage):
         notes = _untouched(model, edits) if self.pruning_ratio else ()
         return Edited(model, edits, notes, _figures(self.pruning_ratio, before, edits))
 
-    def _prune(self, model: nn.Module, lr: Tensor) -> list[Any]:
+    def _requires_full_widths(self, model: nn.Module, example: Example) -> None:
+        if self.scope == "global":
+            raise UserError("a cumulative pruning_ratio holds for every layer; use scope=local with it")
+        if example.full_widths is None or set(example.full_widths) != set(widths_of(model)):
+            raise UserError("a cumulative pruning_ratio needs the widths of the network that the ladder began with")
+
+    def _prune(self, model: nn.Module, lr: Tensor, ratios: dict[Any, float]) -> list[Any]:
         followers = _followers(model)
         with _random_state(self.seed):
             pruner = tp.pruner.BasePruner(
@@ -98,7 +109,7 @@ class PruneChannels(Stage):
                 lr,
                 importance=self._importance(),
                 pruning_ratio=self.pruning_ratio,
-                pruning_ratio_dict=self._ratios_of_small_layers(model),
+                pruning_ratio_dict=ratios,
                 global_pruning=self.scope == "global",
                 isomorphic=self.scope == "global",
                 round_to=self.round_to,
@@ -113,13 +124,20 @@ class PruneChannels(Stage):
         _cut_unreached(pruner.DG, model, followers)
         return pruner.pruning_history()
 
-    def _ratios_of_small_layers(self, model: nn.Module) -> dict[nn.Module | tuple[nn.Module], float]:
-        """Where the ratio would leave nothing, one channel stays: Torch-Pruning would silently skip such a layer."""
+    def _ratios(self, model: nn.Module, example: Example) -> dict[Any, float]:
+        """Layers with a ratio of their own.
+
+        Where the ratio would leave nothing, one channel stays: Torch-Pruning would silently skip such a layer.
+        """
         if self.scope == "global":  # a ratio of its own would take a layer out of the ranking
             return {}
-        widths = {layer: layer.out_channels for _, layer in modules_of(model, nn.Conv2d)}
         left = 1 - self.pruning_ratio
-        return {layer: 1 - 1 / width for layer, width in widths.items() if int(width * left) < 1}
+        if self.cumulative:
+            full = cast(dict[str, int], example.full_widths)
+            layers = modules_of(model, nn.Conv2d)
+            return {layer: _ratio_to(max(int(full[path] * left), 1), layer.out_channels) for path, layer in layers}
+        widths = {layer: layer.out_channels for _, layer in modules_of(model, nn.Conv2d)}
+        return {layer: _ratio_to(1, width) for layer, width in widths.items() if int(width * left) < 1}
 
     def _importance(self) -> Callable[[Any], Tensor | None]:
         choice = {
@@ -128,6 +146,11 @@ class PruneChannels(Stage):
             "random": tp.importance.RandomImportance,
         }[self.importance]()
         return _Reversed(choice) if self.largest_first else choice
+
+
+def _ratio_to(target: int, width: int) -> float:
+    """The ratio at which Torch-Pruning's int(width · (1 - ratio)) gives `target`, clear of round-off."""
+    return 1 - (target + 0.5) / width if target < width else 0.0
 
 
 class _Reversed:

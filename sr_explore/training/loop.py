@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -18,10 +19,8 @@ from tqdm.auto import tqdm
 from sr_explore.devices import has_fast_bfloat16
 from sr_explore.training.checkpoint import Progress, fingerprint, load_checkpoint, save_checkpoint
 from sr_explore.training.data import Batch, Patches
-from sr_explore.training.features import FeaturePairs, captured, feature_distance
+from sr_explore.training.features import FeatureMatching
 from sr_explore.training.settings import TrainSettings
-
-LOSS_EVERY = 50
 
 
 class Trainer:
@@ -32,8 +31,7 @@ class Trainer:
         patches: where batches come from.
         settings: the numbers.
         folder: for checkpoints.
-        teacher: run live, for its features; its *pictures* come with the patches.
-        pairs: modules whose outputs should agree, see `FeaturePairs`.
+        features: what the network's features are compared with; a teacher's *pictures* come with the patches.
         trainable: patterns of parameter names, as `branches.*.entry.*`.
         validate: a network to its PSNR in dB, on whatever the caller holds out.
     """
@@ -44,14 +42,13 @@ class Trainer:
         patches: Patches,
         settings: TrainSettings,
         folder: Path,
-        teacher: nn.Module | None = None,
-        pairs: FeaturePairs = (),
+        features: FeatureMatching | None = None,
         trainable: Sequence[str] = ("*",),
         validate: Callable[[nn.Module], float] | None = None,
     ) -> None:
-        self.settings, self.patches, self.folder, self.pairs = settings, patches, folder, tuple(pairs)
+        self.settings, self.patches, self.folder = settings, patches, folder
         # Precision is ours to set: accelerate keeps one for the whole process, and the phases of a recipe may differ.
-        self.accelerator = Accelerator(mixed_precision="no")
+        self.accelerator = Accelerator(mixed_precision="no", cpu=not torch.cuda.is_available())
         self._bfloat16 = _takes_bfloat16(settings.precision, self.accelerator.device)
         self.identity = fingerprint(model, settings.to_dict())
         for name, parameter in model.named_parameters():
@@ -62,7 +59,11 @@ class Trainer:
         self.model, self.optimizer = self.accelerator.prepare(model.train(), optimizer)
         average = _moving_average(settings.ema_decay)
         self.ema = AveragedModel(self._bare(), multi_avg_fn=average)  # pyright: ignore[reportArgumentType]
-        self.teacher = None if teacher is None else teacher.to(self.accelerator.device).eval()
+        self.features = features if settings.feature_weight else None
+        if self.features is not None:
+            self.features.teacher.to(self.accelerator.device).to(memory_format=torch.channels_last)  # pyright: ignore
+            with self._autocast():  # always on the first step's patches, so that a resumed run has the same factors
+                self.features.calibrate(self._on_device(patches.batch(0).lr))
         self.validate = validate
         self.progress = Progress()
         self._stop = False
@@ -109,31 +110,34 @@ class Trainer:
 
     def _loss(self, batch: Batch) -> Tensor:
         settings = self.settings
-        lr = batch.lr.to(self.accelerator.device).to(memory_format=torch.channels_last)
-        distance = F.mse_loss if settings.squared else F.l1_loss
-        with self._autocast(), captured(self._bare(), [own for own, _ in self.pairs]) as own:
-            sr = self.model(lr)
-        sr = sr.float()
-        loss = settings.reference_weight * distance(sr, batch.hr.to(sr.device))
+        lr = self._on_device(batch.lr)
+        matching, bare = self.features, self._bare()
+        with self._autocast():
+            targets = matching.targets(lr) if matching else {}
+            with matching.watching(bare, targets) if matching else nullcontext({}) as outputs:
+                sr = self.model(lr)
+        # Plain memory order, as the pictures have it: subtracting two orders takes three times as long.
+        sr = sr.float().contiguous()
+        loss = settings.reference_weight * self._distance(sr, batch.hr)
         if settings.teacher_weight and batch.taught is not None:
-            loss = loss + settings.teacher_weight * distance(sr, batch.taught.to(sr.device))
-        if settings.feature_weight and self.pairs and self.teacher is not None:
-            with (
-                torch.no_grad(),
-                self._autocast(),
-                captured(self.teacher, [t for _, t in self.pairs]) as his,
-            ):
-                self.teacher(lr)
-            loss = loss + settings.feature_weight * feature_distance(own, his, self.pairs)
+            loss = loss + settings.teacher_weight * self._distance(sr, batch.taught)
+        if matching:
+            loss = loss + settings.feature_weight * matching.distance(outputs, targets)
         return loss
+
+    def _distance(self, sr: Tensor, wanted: Tensor) -> Tensor:
+        return (F.mse_loss if self.settings.squared else F.l1_loss)(sr, wanted.to(sr.device))
+
+    def _on_device(self, lr: Tensor) -> Tensor:
+        return lr.to(self.accelerator.device).to(memory_format=torch.channels_last)
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.accelerator.device.type, torch.bfloat16, enabled=self._bfloat16)
 
     def _note(self, step: int, loss: Tensor, seconds: float) -> None:
         losses, psnrs = self.progress.losses, self.progress.psnrs
-        if step % LOSS_EVERY == 0 or step == 1:
-            losses = (*losses, (step, float(loss)))
+        if step % self.settings.loss_every == 0 or step == 1:
+            losses = (*losses, (step, float(cast(Tensor, self.accelerator.reduce(loss, "mean")))))
         if self.validate and (step % self.settings.validate_every == 0 or step == self.settings.steps):
             psnrs = (*psnrs, (step, self.validate(self.ema.module)))
         self.progress = replace(

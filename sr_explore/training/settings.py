@@ -27,10 +27,13 @@ class TrainSettings:
         reference_weight: of the L1 distance to the high-resolution photograph.
         teacher_weight: of the L1 distance to the teacher's output.
         feature_weight: of the L1 distance to the teacher's features, relative to their size.
+        feature_level: mean size to which the teacher's features are scaled first; 0 leaves them as they are, which is
+            right for a network that has its weights from the teacher.
+        forced: every block is fed what the teacher's block got, so that all learn at once.
         squared: L2 instead of L1 distances to pictures.
         precision: "auto" takes bfloat16 where the device is good at it.
         seed: of patches and augmentation.
-        validate_every, checkpoint_every: in steps.
+        loss_every, validate_every, checkpoint_every: in steps.
     """
 
     steps: int
@@ -44,9 +47,12 @@ class TrainSettings:
     reference_weight: float = 1.0
     teacher_weight: float = 0.0
     feature_weight: float = 0.0
+    feature_level: float = 0.0
+    forced: bool = False
     squared: bool = False
     precision: str = "auto"
     seed: int = 0
+    loss_every: int = 50
     validate_every: int = 500
     checkpoint_every: int = 250
 
@@ -55,7 +61,7 @@ class TrainSettings:
             raise UserError(f"schedule {self.schedule!r} is unknown; use {' or '.join(SCHEDULES)}")
         if self.precision not in PRECISIONS:
             raise UserError(f"precision {self.precision!r} is unknown; use {', '.join(PRECISIONS)}")
-        for name in ("steps", "batch_size", "patch_size", "validate_every", "checkpoint_every"):
+        for name in ("steps", "batch_size", "patch_size", "loss_every", "validate_every", "checkpoint_every"):
             if getattr(self, name) < 1:
                 raise UserError(f"{name} is {getattr(self, name)}; it must be at least 1")
 

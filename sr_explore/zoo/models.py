@@ -21,11 +21,18 @@ FORMAT = "sr-explore-network-1"
 
 @dataclass(frozen=True)
 class Provenance:
-    """Where a saved network comes from: the stages that made it and the hash of the file it was made from."""
+    """Where a saved network comes from.
+
+    Attributes:
+        stages: that made it. parent, parent_sha256: the network it was made from, and its file's hash.
+        recipe_sha256: of what the training recipe said. training: JSON of its name, steps, seconds and hardware.
+    """
 
     stages: str = ""
     parent: str = ""
     parent_sha256: str = ""
+    recipe_sha256: str = ""
+    training: str = ""
 
 
 @lru_cache(maxsize=1)
@@ -71,14 +78,17 @@ def provenance_of(name_or_file: str | Path) -> Provenance:
     return Provenance(**{name: metadata.get(name, "") for name in Provenance.__dataclass_fields__})
 
 
-def save(path: Path, model: nn.Module, provenance: Provenance | None = None) -> str:
+def save(path: Path, model: nn.Module, provenance: Provenance | None = None, dtype: torch.dtype = torch.float32) -> str:
     """Write a network to one safetensors file: weights, and in its metadata structure, widths and provenance.
+
+    Args:
+        dtype: float16 halves the file; `load` gives float32 in any case.
 
     Returns:
         The file's sha256.
     """
     metadata = {"format": FORMAT, "network": json.dumps(describe(model)), **vars(provenance or Provenance())}
-    return write_state(path, dict(model.state_dict()), metadata)
+    return write_state(path, {name: value.to(dtype) for name, value in model.state_dict().items()}, metadata)
 
 
 def _read(name_or_file: str | Path) -> StateFile:
@@ -92,7 +102,7 @@ def _read(name_or_file: str | Path) -> StateFile:
 def _from_state(state: StateFile, name: str) -> nn.Module:
     try:
         if "network" in state.metadata:
-            return build(_described(state), state.tensors)
+            return build(_described(state), {name: value.float() for name, value in state.tensors.items()})
         return from_foreign(state.tensors)
     except UserError as error:
         raise UserError(f"{Path(name).name}: {error}") from error

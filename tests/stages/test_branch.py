@@ -3,7 +3,7 @@ import torch
 
 from sr_explore.errors import UserError
 from sr_explore.networks.rfdn import SRFDB
-from sr_explore.stages import Branch, PruneChannels, feature_pairs
+from sr_explore.stages import Branch, PruneChannels, blocks_of_row, feature_pairs
 from tests.tiny import CUTS, tiny_example, tiny_rfdn
 
 
@@ -42,6 +42,17 @@ def test_pairs_say_what_should_equal_what():
         ("branches.1.blocks.0", "blocks.2"),
         ("branches.1.blocks.1", "blocks.3"),
     ]
+
+
+def test_a_row_answers_to_itself():
+    pairs = feature_pairs(tiny_rfdn())
+    assert pairs == [(path, path) for path in ("head", "blocks.0", "blocks.1", "blocks.2", "blocks.3")]
+    assert blocks_of_row(pairs) == ["blocks.0", "blocks.1", "blocks.2", "blocks.3"]
+
+
+def test_an_entry_does_not_do_the_work_of_a_block():
+    pairs = feature_pairs(Branch(2)(tiny_rfdn(), tiny_example()).model)  # pyright: ignore[reportArgumentType]
+    assert blocks_of_row(pairs) == [f"branches.{branch}.blocks.{block}" for branch in (0, 1) for block in (0, 1)]
 
 
 def test_what_cannot_be_branched_says_why():

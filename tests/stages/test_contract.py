@@ -10,7 +10,17 @@ from torch import nn
 from sr_explore.errors import UserError
 from sr_explore.networks.registry import build, describe
 from sr_explore.records import StageReport
-from sr_explore.stages import STAGES, Branch, Example, MergeBranches, PruneChannels, Stage, parse_stages, stage_text
+from sr_explore.stages import (
+    STAGES,
+    Branch,
+    Example,
+    MergeBranches,
+    PruneChannels,
+    Rescale,
+    Stage,
+    parse_stages,
+    stage_text,
+)
 from sr_explore.stages.base import weight_shape
 from tests.tiny import NETWORKS, relative_difference, tiny_example
 
@@ -20,6 +30,7 @@ VARIANTS: list[Stage] = [
     MergeBranches("grouped"),
     PruneChannels(0.3, importance="magnitude", scope="global"),
     PruneChannels(0.6, importance="random", round_to=2),
+    Rescale(6),
 ]
 
 

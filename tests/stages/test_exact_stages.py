@@ -10,7 +10,7 @@ from torch import nn
 from sr_explore.analysis import equivalence, layer_table
 from sr_explore.networks.rfdn import RFDN
 from sr_explore.records import EquivalenceRecord
-from sr_explore.stages import Branch, ConcatToConv, Fold, MergeBranches, Stage, apply_stages
+from sr_explore.stages import Branch, ConcatToConv, Fold, MergeBranches, Rescale, Stage, apply_stages
 from sr_explore.surgery import modules_of
 from tests.tiny import CUTS, NETWORKS, tiny_branched, tiny_example
 
@@ -61,6 +61,8 @@ CASES = [
     Case(ConcatToConv(), "merged-4s", "heads.rest"),
     Case(Fold(), "converted-4s", "blocks.0.fuse"),
     Case(Fold(), "converted-2", "heads.first"),
+    Case(Rescale(-3), "row", "tail.upsample.conv"),
+    Case(Rescale(4), "branched-4s", "branches.1.blocks.0.esa.expand"),
 ]
 
 

@@ -9,7 +9,7 @@ from torch import nn
 
 from sr_explore.errors import UserError
 from sr_explore.records import StageReport
-from sr_explore.stages import ConcatToConv, Example, MergeBranches, PruneChannels, apply_stages
+from sr_explore.stages import ConcatToConv, Example, MergeBranches, PruneChannels, apply_stages, widths_of
 from sr_explore.surgery import modules_of
 from tests.tiny import NETWORKS, relative_difference, tiny_branched, tiny_example, tiny_rfdn
 
@@ -177,3 +177,20 @@ def test_what_is_missing_is_named():
             apply_stages(tiny_branched(2, True), (MergeBranches("grouped"), ConcatToConv()), tiny_example()),
             tiny_example(),
         )
+
+
+def test_a_ladder_of_cumulative_ratios_ends_at_the_widths_of_one_cut():
+    start, example = tiny_rfdn(num_feat=13), tiny_example()
+    example = replace(example, full_widths=widths_of(start))
+    model: nn.Module = start
+    for ratio in (0.1, 0.2, 0.3, 0.4, 0.5):
+        model = PruneChannels(ratio, importance="magnitude", cumulative=True)(model, example).model
+    at_once = PruneChannels(0.5, importance="magnitude")(start, example).model
+    assert widths_of(model) == widths_of(at_once)
+
+
+def test_a_cumulative_ratio_says_what_it_lacks():
+    with pytest.raises(UserError, match="widths of the network that the ladder began with"):
+        PruneChannels(0.5, importance="magnitude", cumulative=True)(tiny_rfdn(), tiny_example())
+    with pytest.raises(UserError, match="scope=local"):
+        PruneChannels(0.5, importance="magnitude", scope="global", cumulative=True)(tiny_rfdn(), tiny_example())

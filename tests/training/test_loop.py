@@ -11,7 +11,7 @@ import torch
 from sr_explore.errors import UserError
 from sr_explore.networks.rfdn import RFDN
 from sr_explore.state_files import read_state
-from sr_explore.training import Patches, Trainer, TrainingPhoto, TrainSettings
+from sr_explore.training import FeatureMatching, Patches, Trainer, TrainingPhoto, TrainSettings
 from tests.tiny import tiny_rfdn
 
 SETTINGS = TrainSettings(
@@ -134,7 +134,22 @@ def test_features_are_matched_to_the_teacher(tmp_path: Path):
     settings = TrainSettings(
         steps=120, batch_size=4, patch_size=16, reference_weight=0, feature_weight=1, precision="float32"
     )
-    pairs = [("blocks.0", "blocks.1")]
-    trained = trainer(tmp_path, settings, teacher=tiny_rfdn(seed=9, num_feat=4), pairs=pairs)
-    progress = trained.run()
+    features = FeatureMatching(tiny_rfdn(seed=9, num_feat=4), [("blocks.0", "blocks.1")])
+    progress = trainer(tmp_path, settings, features=features).run()
     assert progress.losses[-1][1] < 0.7 * progress.losses[0][1]
+
+
+def test_a_resumed_run_matches_features_at_the_same_scale(tmp_path: Path):
+    settings = TrainSettings(steps=6, batch_size=2, patch_size=16, feature_weight=1, feature_level=0.5, forced=True)
+
+    def run(folder: Path, until: int | None = None, resume: bool = False) -> dict[str, torch.Tensor]:
+        teacher = tiny_rfdn(seed=9, num_feat=4)
+        matching = FeatureMatching(teacher, [("blocks.0", "blocks.0")], settings.feature_level, ["blocks.0"])
+        going = trainer(folder, settings, features=matching)
+        going.run(resume=resume, until=until)
+        return going._bare().state_dict()
+
+    whole = run(tmp_path / "whole")
+    run(tmp_path / "parts", until=3)
+    parts = run(tmp_path / "parts", resume=True)
+    assert all(torch.equal(whole[key], parts[key]) for key in whole)

@@ -1,0 +1,155 @@
+"""Recipes: small TOML files that say how a network, or a ladder of ever smaller ones, is trained."""
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sr_explore.errors import UserError, did_you_mean
+from sr_explore.training.settings import TrainSettings
+
+RECIPES = Path(__file__).parent / "recipes"
+FAMILY = "family"
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One part of a recipe: its numbers, and which parameters move."""
+
+    settings: TrainSettings
+    trainable: tuple[str, ...] = ("*",)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How one network is trained.
+
+    Attributes:
+        name: of the result. title: in plain words. recipe: name of the file it comes from.
+        network: class and options, for a network from scratch.
+        start, stages: the network to start from and what is done to it first, otherwise.
+        full_start, full_stages: what the ladder that this is a rung of began with: ratios count from its widths.
+        teacher: name or file of the network whose pictures are matched; "" for none.
+        feature_teacher: name or file of the network whose features are matched; "teacher" or "start" for those two.
+        photos: pattern of file names in the data folder.
+    """
+
+    name: str
+    phases: tuple[Phase, ...]
+    title: str = ""
+    recipe: str = ""
+    network: dict[str, Any] | None = None
+    start: str = ""
+    stages: str = ""
+    full_start: str = ""
+    full_stages: str = ""
+    teacher: str = ""
+    feature_teacher: str = ""
+    photos: str = "*"
+
+
+def read_recipes(name_or_file: str) -> tuple[Recipe, ...]:
+    """The networks of a recipe that ships with the package, of a TOML file, or of the whole "family", in order.
+
+    Raises:
+        UserError: if there is none, or it sets something that is not known.
+    """
+    if name_or_file == FAMILY:
+        return _in_order([recipe for path in sorted(RECIPES.glob("*.toml")) for recipe in _read(path)])
+    path = Path(name_or_file)
+    if path.suffix == ".toml":
+        if not path.exists():
+            raise UserError(f"there is no recipe {name_or_file}; check the path")
+        return _read(path)
+    path = RECIPES / f"{name_or_file}.toml"
+    if path.exists():
+        return _read(path)
+    members = {recipe.name: recipe for recipe in read_recipes(FAMILY)}
+    if name_or_file in members:  # one rung of a ladder
+        return (members[name_or_file],)
+    known = [FAMILY, *sorted({*members, *(recipe.stem for recipe in RECIPES.glob("*.toml"))})]
+    files = ", ".join([FAMILY, *sorted(recipe.stem for recipe in RECIPES.glob("*.toml"))])
+    raise UserError(f"there is no recipe {name_or_file!r}; {did_you_mean(name_or_file, known)}Shipped are {files}")
+
+
+def read_recipe(name_or_file: str) -> Recipe:
+    """The recipe of one network; see `read_recipes`.
+
+    Raises:
+        UserError: also if it is a ladder of several networks.
+    """
+    recipes = read_recipes(name_or_file)
+    if len(recipes) != 1:
+        raise UserError(f"{name_or_file} makes {len(recipes)} networks; name one, as {recipes[-1].name}")
+    return recipes[0]
+
+
+def _read(path: Path) -> tuple[Recipe, ...]:
+    try:
+        values = tomllib.loads(path.read_text("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path.name} is not a recipe: {error}") from error
+    return _ladder(values, path.stem) if "ladder" in values else (_recipe(values, path.stem),)
+
+
+def _recipe(values: dict[str, Any], name: str) -> Recipe:
+    _refuse_unknown(values, set(Recipe.__dataclass_fields__) - {"name", "recipe", "phases"} | {"phase"}, name)
+    phases = tuple(_phase(phase) for phase in values.get("phase", []))
+    if not phases:
+        raise UserError(f"the recipe {name} has no [[phase]]; it needs at least one with steps")
+    if ("network" in values) == ("start" in values):
+        raise UserError(f"the recipe {name} needs either a [network] from scratch or a network to start from")
+    told = {key: value for key, value in values.items() if key != "phase"}
+    return Recipe(name=name, recipe=name, phases=phases, **told)
+
+
+def _ladder(values: dict[str, Any], name: str) -> tuple[Recipe, ...]:
+    """One recipe a rung: each is pruned further from the rung before, then trained with the phases' numbers.
+
+    `stages` is done once, before the first rung; `ladder.stages`, with {pruning_ratio}, at each. A rung's other entries
+    take the place of the phases' own.
+    """
+    values = dict(values)
+    ladder, rungs = dict(values.pop("ladder")), values.pop("rung", [])
+    _refuse_unknown(ladder, {"stages"}, f"{name} under [ladder]")
+    if not rungs or "start" not in values or "{pruning_ratio}" not in ladder.get("stages", ""):
+        raise UserError(f"the ladder {name} needs a start, [ladder] stages with {{pruning_ratio}}, and [[rung]] tables")
+    first, recipes = values.get("stages", ""), []
+    for rung in rungs:
+        ratio, changes = rung.get("pruning_ratio", 0.0), {k: v for k, v in rung.items() if k != "pruning_ratio"}
+        stages = ladder["stages"].format(pruning_ratio=ratio)
+        own = {
+            "title": values.get("title", "").format(percent=f"{ratio:.0%}"),
+            "phase": [phase | changes for phase in values.get("phase", [])],
+            "start": recipes[-1].name if recipes else values["start"],
+            "stages": stages if recipes else ",".join(filter(None, [first, stages])),
+            "full_start": values["start"],
+            "full_stages": first,
+        }
+        recipe = _recipe(values | own, f"{name}-{round(ratio * 100):02d}")
+        recipes.append(Recipe(**{**vars(recipe), "recipe": name}))
+    return tuple(recipes)
+
+
+def _phase(values: dict[str, Any]) -> Phase:
+    settings = {key: value for key, value in values.items() if key != "trainable"}
+    return Phase(TrainSettings.from_dict(settings), tuple(values.get("trainable", ["*"])))
+
+
+def _refuse_unknown(values: dict[str, Any], known: set[str], name: str) -> None:
+    if unknown := sorted(set(values) - known):
+        raise UserError(
+            f"the recipe {name} sets {unknown[0]!r}, which is not known; known are {', '.join(sorted(known))}"
+        )
+
+
+def _in_order(recipes: list[Recipe]) -> tuple[Recipe, ...]:
+    """Every network after the one it starts from."""
+    waiting, done = list(recipes), []
+    while waiting:
+        names = {recipe.name for recipe in waiting}
+        ready = [recipe for recipe in waiting if recipe.start not in names]
+        assert ready, f"recipes start from each other: {names}"
+        done.append(ready[0])
+        waiting.remove(ready[0])
+    return tuple(done)
