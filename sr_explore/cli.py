@@ -18,6 +18,11 @@ app = typer.Typer(
     help="See and use what structural surgery does to an efficient super-resolution network.",
 )
 
+family = typer.Typer(
+    no_args_is_help=True, help="The shipped networks as one: compare them, or ship those just trained."
+)
+app.add_typer(family, name="family")
+
 Model = Annotated[str, typer.Argument(help="A shipped name (see `models`) or a file.", metavar="MODEL")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of a table.")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
@@ -30,12 +35,24 @@ def models(as_json: AsJson = False) -> None:
     """List the shipped networks."""
     from sr_explore import zoo
 
-    cards = list(zoo.cards().values())
+    cards = sorted(zoo.cards().values(), key=lambda card: -card.macs)
     if as_json:
         _print_json([card.to_dict() for card in cards])
         return
-    rows = [[card.name, f"{card.params:,}", _score(card, "Set5"), _score(card, "Set14"), card.title] for card in cards]
-    _print_table(["name", "params", "Set5 dB", "Set14 dB", "what it is"], rows)
+    rows = [
+        [
+            card.name,
+            card.parent or "",
+            f"{card.params:,}",
+            f"{card.macs / 1e9:.2f}",
+            _score(card, "Set5"),
+            _score(card, "Set14"),
+            card.title,
+        ]
+        for card in cards
+    ]
+    _print_table(["name", "made from", "params", "MACs (G)", "Set5 dB", "Set14 dB", "what it is"], rows)
+    typer.echo("multiply-adds for a low-resolution picture of 320 × 180 px; PSNR-Y")
 
 
 @app.command()
@@ -195,6 +212,44 @@ def train(
         finished = train_recipes(read_recipes(recipe), data, out, teacher, resume, say)
     if not finished:
         typer.echo("stopped on the way; go on with --resume")
+
+
+@family.command()
+def report(
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for family.html and family.png.")] = Path("."),
+    size: Size = "180x320",
+    device: Device = "auto",
+    dtype: Dtype = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """PSNR against multiply-adds and against time measured here, every network and published ones beside them."""
+    from sr_explore.family import members
+    from sr_explore.plots import family_plot, family_table, save_figure
+
+    with _one_sentence():
+        found = list(members(_size(size), device, dtype))
+        if as_json:
+            _print_json([member.to_dict() for member in found])
+            return
+        typer.echo(repr(family_table(found)))
+        for path in save_figure(family_plot(found), out / "family"):
+            typer.echo(f"saved to {path}")
+
+
+@family.command()
+def ship(
+    runs: Annotated[Path, typer.Argument(help="Folder that `train family -o` wrote to.")],
+    sets: Annotated[Path, typer.Option(help="Folder of test sets, as Set5/HR and Set5/LRx4 in it.")],
+) -> None:
+    """Score what `train family` made, and put it with its cards among the shipped networks."""
+    from sr_explore import family as all_of_them
+
+    def say(card: Any) -> None:
+        before = "" if card.untrained_psnr_y is None else f", {card.untrained_psnr_y:.3f} before training"
+        typer.echo(f"{card.name}: Set5 {_score(card, 'Set5')} dB{before}, {card.number_format}")
+
+    with _one_sentence():
+        all_of_them.ship(runs, all_of_them.test_sets(sets), on_card=say)
 
 
 @app.command(name="app")

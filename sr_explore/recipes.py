@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from sr_explore import zoo
-from sr_explore.analysis import quality
+from sr_explore.analysis import psnr_y
 from sr_explore.calibration import shipped_example
 from sr_explore.devices import hardware_name, has_fast_bfloat16, pick_device
 from sr_explore.errors import UserError
@@ -32,6 +32,8 @@ from sr_explore.training import (
     add_teacher,
     load_training_photos,
 )
+
+UNTRAINED = "untrained.safetensors"
 
 
 class TrainingData:
@@ -104,6 +106,9 @@ def train_recipe(recipe: Recipe, data: TrainingData, folder: Path, resume: bool 
         The averaged network and the last phase's progress.
     """
     model = initial_network(recipe)
+    if recipe.start and _writes():  # what the stages alone give, for the card
+        folder.mkdir(parents=True, exist_ok=True)
+        zoo.save(folder / UNTRAINED, model)
     photos = data.photos(recipe, scale_of(model))
     done: list[Progress] = []
     for number, phase in enumerate(recipe.phases, start=1):
@@ -112,10 +117,14 @@ def train_recipe(recipe: Recipe, data: TrainingData, folder: Path, resume: bool 
         model = trainer.result()
         if done[-1].step < phase.settings.steps:
             return model, done[-1]  # asked to stop: the checkpoint is written, the rest waits for --resume
-    if torch.distributed.is_initialized() and torch.distributed.get_rank():
-        return model, done[-1]  # one process writes for all
-    _save(recipe, model, done, folder)
+    if _writes():
+        _save(recipe, model, done, folder)
     return model, done[-1]
+
+
+def _writes() -> bool:
+    """Of several processes, the first one writes for all."""
+    return not torch.distributed.is_initialized() or torch.distributed.get_rank() == 0
 
 
 def result_file(recipe: Recipe, folder: Path) -> Path:
@@ -204,19 +213,17 @@ def _feature_matching(recipe: Recipe, settings: TrainSettings, model: nn.Module)
 
 def sample_psnr(scale: int, names: tuple[str, ...] = ("fig", "dogs")) -> Callable[[nn.Module], float]:
     """A function that gives a network's PSNR-Y on shipped photographs, dB; no test set is looked at in training."""
-    pairs = []
-    for name in names:
-        hr = read_photo(sample_photos()[name]).rgb
-        pairs.append((name, to_tensor(degrade(hr, scale)), to_tensor(hr)))
+    references = [read_photo(sample_photos()[name]).rgb for name in names]
+    pairs = [(to_tensor(degrade(hr, scale)), to_tensor(hr)) for hr in references]
 
     def measure(model: nn.Module) -> float:
         was_training = model.training
         device = next(model.parameters()).device
         model.eval()
         with torch.no_grad():
-            score = quality(lambda lr: model(lr.to(device)).float().cpu(), pairs, scale).psnr_y
+            scores = [psnr_y(model(lr.to(device)).float().cpu(), hr, scale) for lr, hr in pairs]
         model.train(was_training)
-        return score
+        return sum(scores) / len(scores)
 
     return measure
 

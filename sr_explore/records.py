@@ -224,3 +224,26 @@ class PipelineRun(Record):
     start: LayerTable
     steps: tuple[Step, ...]
     start_quality: QualityRecord | None = None
+
+
+@dataclass(frozen=True)
+class FamilyMember(Record):
+    """One network in the comparison of all: what it costs, how long it takes, what it is worth.
+
+    Attributes:
+        line: what it belongs to: "original", "branched", "merged", a ladder's recipe, or "published".
+        macs: for a low-resolution picture of `size`, (height, width) in px.
+        psnr_y: by test set, dB.
+        timing: where it was measured.
+        note: where its figures come from, for a published network.
+    """
+
+    name: str
+    title: str
+    line: str
+    params: int
+    macs: int
+    size: tuple[int, int]
+    psnr_y: dict[str, float]
+    timing: TimingRecord | None = None
+    note: str = ""

@@ -1,6 +1,17 @@
 """Networks by name or file, their cards, and published checkpoints."""
 
 from sr_explore.zoo.cards import ModelCard, Score
-from sr_explore.zoo.models import Provenance, cards, load, names, provenance_of, save, weights_file
+from sr_explore.zoo.models import WEIGHTS, Provenance, cards, load, names, provenance_of, save, weights_file
 
-__all__ = ["ModelCard", "Provenance", "Score", "cards", "load", "names", "provenance_of", "save", "weights_file"]
+__all__ = [
+    "WEIGHTS",
+    "ModelCard",
+    "Provenance",
+    "Score",
+    "cards",
+    "load",
+    "names",
+    "provenance_of",
+    "save",
+    "weights_file",
+]

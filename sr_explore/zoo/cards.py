@@ -22,18 +22,22 @@ class ModelCard(Record):
         name: as `zoo.load` takes it. title: in plain words.
         derived_from: the shipped network it is made from on loading, by `stages`; None where it has weights of its own.
         recipe: file name of the training recipe. steps, seconds, hardware: of that training.
-        data: what it was trained on, with terms. licence: of the weights.
+        data: what it was trained on, with terms. teacher: whose pictures were matched. licence: of the weights.
         parent: name of the network it started from; parent_sha256: of that network's file.
-        sha256: of the weights file. params: learned and structural weights.
+        sha256: of the weights file. number_format: in which it keeps them.
+        params: learned and structural weights. macs: multiply-adds for a low-resolution picture of 320 × 180 px.
         scores: by test set, as `sr-explore eval` prints them.
+        untrained_psnr_y: of the same network, on the first of the test sets, after its stages and before its training.
     """
 
     name: str
     title: str
     scale: int
     params: int
+    macs: int
     data: str
     licence: str
+    teacher: str = ""
     recipe: str | None = None
     steps: int = 0
     seconds: float = 0.0
@@ -43,4 +47,6 @@ class ModelCard(Record):
     derived_from: str | None = None
     stages: str = ""
     sha256: str | None = None
+    number_format: str = "float32"
     scores: dict[str, Score] | None = None
+    untrained_psnr_y: float | None = None
