@@ -199,17 +199,19 @@ def train(
         str | None, typer.Option(help="Network whose pictures are matched, instead of the recipe's.")
     ] = None,
     resume: Annotated[bool, typer.Option(help="Go on from the newest checkpoint.")] = False,
+    batch_times: Annotated[int, typer.Option(help="Batches so many times as large, for a GPU.")] = 1,
 ) -> None:
     """Train by recipe: a network, a ladder, or the whole `family`; SIGTERM saves and stops, --resume goes on."""
     from sr_explore.recipes import train_recipes
-    from sr_explore.training import read_recipes
+    from sr_explore.training import read_recipes, with_batches
 
     def say(recipe: Any, progress: Any) -> None:
         psnr = f", {progress.psnrs[-1][1]:.2f} dB on two shipped photos" if progress.psnrs else ""
         typer.echo(f"{recipe.name}: {progress.step} steps in {progress.seconds:.0f} s{psnr}; see {out / recipe.name}")
 
     with _one_sentence():
-        finished = train_recipes(read_recipes(recipe), data, out, teacher, resume, say)
+        recipes = [with_batches(told, batch_times) for told in read_recipes(recipe)]
+        finished = train_recipes(recipes, data, out, teacher, resume, say)
     if not finished:
         typer.echo("stopped on the way; go on with --resume")
 

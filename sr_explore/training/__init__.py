@@ -4,7 +4,7 @@ from sr_explore.training.checkpoint import Progress
 from sr_explore.training.data import Patches, TrainingPhoto, add_teacher, load_training_photos
 from sr_explore.training.features import FeatureMatching
 from sr_explore.training.loop import Trainer
-from sr_explore.training.recipe import RECIPES, Phase, Recipe, read_recipe, read_recipes
+from sr_explore.training.recipe import RECIPES, Phase, Recipe, read_recipe, read_recipes, with_batches
 from sr_explore.training.settings import TrainSettings
 
 __all__ = [
@@ -21,4 +21,5 @@ __all__ = [
     "load_training_photos",
     "read_recipe",
     "read_recipes",
+    "with_batches",
 ]

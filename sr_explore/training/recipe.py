@@ -1,7 +1,7 @@
 """Recipes: small TOML files that say how a network, or a ladder of ever smaller ones, is trained."""
 
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +82,26 @@ def read_recipe(name_or_file: str) -> Recipe:
     if len(recipes) != 1:
         raise UserError(f"{name_or_file} makes {len(recipes)} networks; name one, as {recipes[-1].name}")
     return recipes[0]
+
+
+def with_batches(recipe: Recipe, times: int) -> Recipe:
+    """The recipe with batches `times` as large, for a device that has room for them.
+
+    The learning rate rises with the square root, which is the rule for Adam (Malladi et al., 2022, arXiv:2205.10287);
+    the steps stay, so the network sees `times` as many patches.
+
+    Raises:
+        UserError: if `times` is less than 1.
+    """
+    if times < 1:
+        raise UserError(f"batches cannot be {times} times as large; give 1 or more")
+
+    def larger(phase: Phase) -> Phase:
+        told = phase.settings
+        rate = told.learning_rate * times**0.5
+        return replace(phase, settings=replace(told, batch_size=told.batch_size * times, learning_rate=rate))
+
+    return replace(recipe, phases=tuple(larger(phase) for phase in recipe.phases))
 
 
 def _read(path: Path) -> tuple[Recipe, ...]:

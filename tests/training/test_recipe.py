@@ -6,7 +6,7 @@ import pytest
 from sr_explore.errors import UserError
 from sr_explore.networks.rfdn import RFDN, BranchedRFDN
 from sr_explore.stages import parse_stages
-from sr_explore.training import read_recipe, read_recipes
+from sr_explore.training import read_recipe, read_recipes, with_batches
 from sr_explore.training.recipe import RECIPES
 
 FAMILY = read_recipes("family")
@@ -81,3 +81,15 @@ def test_a_file_that_is_not_there_is_one_sentence(tmp_path: Path):
 
 def test_all_recipe_files_are_in_the_family():
     assert {path.stem for path in RECIPES.glob("*.toml")} == {recipe.recipe for recipe in FAMILY}
+
+
+def test_larger_batches_come_with_a_higher_learning_rate():
+    small = read_recipe("rfdn-x4")
+    large = with_batches(small, 4)
+    for before, after in zip(small.phases, large.phases, strict=True):
+        assert after.settings.batch_size == 4 * before.settings.batch_size
+        assert after.settings.learning_rate == pytest.approx(2 * before.settings.learning_rate)
+        assert after.settings.steps == before.settings.steps
+    assert with_batches(small, 1) == small
+    with pytest.raises(UserError, match="give 1 or more"):
+        with_batches(small, 0)
