@@ -3,12 +3,15 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from sr_explore import zoo
+from sr_explore.analysis import layer_table
 from sr_explore.errors import UserError
 from sr_explore.networks.registry import describe
 from sr_explore.stages import PruneChannels, apply_stages
 from sr_explore.state_files import sha256_of, write_state
+from sr_explore.training import read_recipes
 from tests.tiny import NETWORKS, relative_difference, tiny_example
 
 
@@ -41,12 +44,12 @@ def test_a_missing_file_is_no_mistyped_name():
 
 
 def test_shipped_networks_are_what_their_cards_say():
-    forms = {"rfdn-x4", *(f"rfdn-x4-{form}" for form in ("branched", "branched-2", "merged", "pruned-50"))}
-    assert forms <= set(zoo.names())
+    assert {"rfdn-x4", *(f"rfdn-x4-{form}" for form in ("branched", "branched-2", "merged"))} <= set(zoo.names())
     for card in zoo.cards().values():
         model = zoo.load(card.name)
         assert sum(parameter.numel() for parameter in model.parameters()) == card.params
         assert int(model.scale) == card.scale  # pyright: ignore
+        assert layer_table(model, (180, 320)).macs == card.macs
         assert card.data
         assert card.licence
         assert set(card.scores or {}) == {"Set5", "Set14"}
@@ -54,6 +57,42 @@ def test_shipped_networks_are_what_their_cards_say():
             assert sha256_of(zoo.weights_file(card.name)) == card.sha256
         if card.parent_sha256 and card.parent:
             assert sha256_of(zoo.weights_file(card.parent)) == card.parent_sha256
+
+
+@pytest.mark.parametrize("ladder", ["rfdn-x4-pruned", "rfdn-x4-direct"])
+def test_each_ladder_ships_whole_and_every_rung_is_better_for_its_training(ladder: str):
+    rungs = [card for card in zoo.cards().values() if card.recipe == ladder]
+    assert [card.name for card in rungs] == [recipe.name for recipe in read_recipes(ladder)]
+    assert [card.params for card in rungs] == sorted((card.params for card in rungs), reverse=True)
+    for card in rungs:
+        assert card.scores
+        assert card.untrained_psnr_y
+        assert card.scores["Set5"].psnr_y > card.untrained_psnr_y
+
+
+def test_trained_cards_say_how_long_and_on_what():
+    for card in zoo.cards().values():
+        if not card.derived_from:
+            assert card.recipe
+            assert card.steps > 0
+            assert card.seconds > 0
+            assert card.hardware
+            assert card.teacher
+
+
+def test_half_precision_files_load_as_float32():
+    formats = {card.name: card.number_format for card in zoo.cards().values() if card.sha256}
+    assert "float16" in formats.values()
+    for name, number_format in formats.items():
+        kept = {value.dtype for value in load_file(zoo.weights_file(name)).values()}
+        assert kept == {getattr(torch, number_format)}
+        assert {parameter.dtype for parameter in zoo.load(name).parameters()} == {torch.float32}
+
+
+def test_the_package_with_all_weights_stays_below_40_mb():
+    package = zoo.WEIGHTS.parents[1]
+    files = [path for path in package.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    assert sum(path.stat().st_size for path in files) < 40e6
 
 
 def test_the_merged_network_is_made_from_the_branched_one():
