@@ -49,7 +49,7 @@ def watching_polish(watcher: Watcher) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Polish(Stage):
-    """Adam on L1(network(x), unpruned(x)) over calibration patches, turned and mirrored; it needs no reference pictures.
+    """Adam on L1(network(x), unpruned(x)) over calibration patches, turned and mirrored; no reference is needed.
 
     A moving average of the weights is looked at on held-out patches on the way, and the best is kept: the result is
     never worse there than what came in. See `watching_polish` for a live curve and for stopping early.

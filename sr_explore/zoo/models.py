@@ -82,13 +82,14 @@ def save(path: Path, model: nn.Module, provenance: Provenance | None = None, dty
     """Write a network to one safetensors file: weights, and in its metadata structure, widths and provenance.
 
     Args:
-        dtype: float16 halves the file; `load` gives float32 in any case.
+        dtype: float16 halves the file, and `load` gives float32 again; None keeps the network's own.
 
     Returns:
         The file's sha256.
     """
     metadata = {"format": FORMAT, "network": json.dumps(describe(model)), **vars(provenance or Provenance())}
-    return write_state(path, {name: value.to(dtype) for name, value in model.state_dict().items()}, metadata)
+    tensors = {name: value.to(dtype or value.dtype) for name, value in model.state_dict().items()}
+    return write_state(path, tensors, metadata)
 
 
 def _read(name_or_file: str | Path) -> StateFile:
@@ -102,7 +103,7 @@ def _read(name_or_file: str | Path) -> StateFile:
 def _from_state(state: StateFile, name: str) -> nn.Module:
     try:
         if "network" in state.metadata:
-            return build(_described(state), {name: value.float() for name, value in state.tensors.items()})
+            return build(_described(state), state.tensors)
         return from_foreign(state.tensors)
     except UserError as error:
         raise UserError(f"{Path(name).name}: {error}") from error
