@@ -159,8 +159,8 @@ class _Run:
         optimizer.step()
         with torch.no_grad():
             decay = min(DECAY, (1 + self.step) / (10 + self.step))
-            moving = list(self.model.parameters())
-            torch._foreach_lerp_(list(self.average.parameters()), moving, 1 - decay)
+            for kept, moving in zip(self.average.parameters(), self.model.parameters(), strict=True):
+                kept.lerp_(moving, 1 - decay)
 
     def _view(self, view: int) -> Tensor:
         """Patch view // 8, mirrored and turned by view % 8: (3, h, w)."""
