@@ -277,7 +277,7 @@ class SketchWire(Record):
     """Features that go from one box to another, by their paths.
 
     Attributes:
-        channels: how many the source puts out.
+        channels: how many flow.
         way: "direct", or around the boxes in between: "over", "under", or "lane" for straight through an empty lane.
         lane: that lane.
     """

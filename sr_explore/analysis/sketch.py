@@ -5,6 +5,7 @@ from typing import cast
 
 from torch import nn
 
+from sr_explore.networks.layers import Select
 from sr_explore.networks.rfdn import RFDN, Branch, BranchedRFDN, DistillBlock, MergedRFDN, Tail
 from sr_explore.records import Sketch, SketchBox, SketchWire
 from sr_explore.surgery import modules_of
@@ -50,8 +51,10 @@ class _Drawing:
         self.boxes[path] = SketchBox(path, label, kind, column, lane, channels, _params(module), widths)
         return path
 
-    def wire(self, source: str, target: str, way: str = "direct", lane: int | None = None) -> None:
-        self.wires.append(SketchWire(source, target, self.boxes[source].channels, way, lane))
+    def wire(
+        self, source: str, target: str, way: str = "direct", lane: int | None = None, channels: int | None = None
+    ) -> None:
+        self.wires.append(SketchWire(source, target, channels or self.boxes[source].channels, way, lane))
 
 
 def _row(drawing: _Drawing, model: RFDN) -> None:
@@ -88,13 +91,16 @@ def _merged(drawing: _Drawing, model: MergedRFDN) -> None:
     last = rest
     if model.entry is not None:
         last = drawing.box("entry", model.entry, "S", "entry", lane=1)
-        drawing.wire(rest, last)
+        drawing.wire(rest, last, channels=_taken(heads.rest))
     outputs = _blocks(drawing, model.blocks, "blocks", last)
     if model.entry is not None:
-        # What `Select` takes from the stack is as wide as what the entry leaves of the first block's input.
-        wire = SketchWire(first, outputs[0], _first_channels(drawing, model, first), "lane", 0)
-        drawing.wires.append(wire)
+        drawing.wire(first, outputs[0], "lane", 0, channels=_taken(heads.first))
     _tail(drawing, model.tail, first, outputs)
+
+
+def _taken(module: nn.Module) -> int | None:
+    """How many channels a selection takes; None for a module that takes all."""
+    return len(module.indices) if isinstance(module, Select) else None
 
 
 def _selected(
@@ -104,14 +110,6 @@ def _selected(
     if source:
         drawing.wire(source, box)
     return box
-
-
-def _first_channels(drawing: _Drawing, model: MergedRFDN, first: str) -> int:
-    if first != "heads.stack":
-        return drawing.boxes[first].channels
-    assert isinstance(model.heads.first, nn.Module)
-    indices = getattr(model.heads.first, "indices", None)
-    return drawing.boxes[first].channels if indices is None else len(indices)
 
 
 def _blocks(

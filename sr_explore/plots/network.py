@@ -1,6 +1,6 @@
 """Networks drawn as boxes, as high as they are wide in channels, above each other on one scale."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import plotly.graph_objects as go
@@ -95,7 +95,10 @@ def _title(figure: go.Figure, title: str, drawing: Sketch, top: float) -> None:
 def _draw(figure: go.Figure, drawing: Sketch, place: _Place) -> None:
     boxes = {box.path: box for box in drawing.boxes}
     for wire in drawing.wires:
-        _wire(figure, wire, boxes[wire.source], boxes[wire.target], place)
+        if wire.way in ("over", "under"):
+            _detour(figure, wire, boxes[wire.source], boxes[wire.target], place)
+        else:
+            _band(figure, wire, boxes, drawing.wires, place)
     for box in drawing.boxes:
         _box(figure, box, place)
     tops = [place.span(box.lane, max(_all_widths(box)))[0] for box in drawing.boxes]
@@ -134,23 +137,34 @@ def _box(figure: go.Figure, box: SketchBox, place: _Place) -> None:
         figure.add_shape(type="rect", x0=x0 + gap, x1=x0 + step - gap, y0=bar0, y1=bar1, **fill)
 
 
-def _wire(figure: go.Figure, wire: SketchWire, source: SketchBox, target: SketchBox, place: _Place) -> None:
+def _band(
+    figure: go.Figure, wire: SketchWire, boxes: Mapping[str, SketchBox], wires: Sequence[SketchWire], place: _Place
+) -> None:
+    """What flows from one box's right edge to its share of the next one's left edge."""
+    source, target = boxes[wire.source], boxes[wire.target]
     x0, x1 = source.column + BOX_WIDTH, target.column
-    if wire.way in ("over", "under"):
-        _detour(figure, wire, source, target, place)
-        return
-    a0, a1 = place.span(source.lane, source.channels)
-    b0, b1 = place.span(target.lane, target.channels)
+    bands = [other for other in wires if other.way in ("direct", "lane")]
+    a0, a1 = _share(source, wire, [other for other in bands if other.source == wire.source], place)
+    b0, b1 = _share(target, wire, [other for other in bands if other.target == wire.target], place)
+    near = far = ""
     if wire.way == "lane":
         y0, y1 = place.span(wire.lane, wire.channels)
-        a0, a1, b0, b1 = max(a0, y0), min(a1, y1), max(b0, y0), min(b1, y1)
-        near, far = x0 + (1 - BOX_WIDTH) / 2, x1 - (1 - BOX_WIDTH) / 2
-        upper = f"M {x0} {a0} L {near} {y0} L {far} {y0} L {x1} {b0}"
-        path = f"{upper} L {x1} {b1} L {far} {y1} L {near} {y1} L {x0} {a1} Z"
-    else:
-        path = f"M {x0} {a0} L {x1} {b0} L {x1} {b1} L {x0} {a1} Z"
-    band = {"fillcolor": GREY, "opacity": 0.25, "line_width": 0, "layer": "below"}
-    figure.add_shape(type="path", name=f"{wire.source} → {wire.target}", path=path, **band)
+        left, right = x0 + (1 - BOX_WIDTH) / 2, x1 - (1 - BOX_WIDTH) / 2
+        near, far = f"L {left} {y0} L {right} {y0} ", f"L {right} {y1} L {left} {y1} "
+    path = f"M {x0} {a0} {near}L {x1} {b0} L {x1} {b1} {far}L {x0} {a1} Z"
+    fill = {"fillcolor": GREY, "opacity": 0.25, "line_width": 0, "layer": "below"}
+    figure.add_shape(type="path", name=f"{wire.source} → {wire.target}", path=path, **fill)
+
+
+def _share(box: SketchBox, wire: SketchWire, wires: Sequence[SketchWire], place: _Place) -> tuple[float, float]:
+    """The part of a box's edge that is this wire's: its channels among all that arrive or leave, from the top."""
+    y0, y1 = place.span(box.lane, box.channels)
+    order = sorted(wires, key=lambda other: other.way != "lane")
+    total = sum(other.channels for other in order)
+    before = sum(other.channels for other in order[: order.index(wire)])
+    if not total:
+        return y0, y1
+    return y0 + (y1 - y0) * before / total, y0 + (y1 - y0) * (before + wire.channels) / total
 
 
 def _detour(figure: go.Figure, wire: SketchWire, source: SketchBox, target: SketchBox, place: _Place) -> None:
