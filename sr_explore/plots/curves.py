@@ -37,6 +37,10 @@ def ratio_curves(
         _level(figure, name, psnr)
     figure.update_xaxes(title_text="pruning ratio", tickformat=".0%", rangemode="tozero")
     figure.update_yaxes(title_text=f"PSNR-Y{f' on {test_set}' if test_set else ''} (dB)")
+    values = [psnr for points in series.values() for _, psnr in points] + list((levels or {}).values())
+    if values:
+        room = 0.08 * (max(values) - min(values)) + 0.05
+        figure.update_yaxes(range=(min(values) - room, max(values) + room))
     return styled(figure, height=420)
 
 
@@ -56,6 +60,7 @@ def live_curve(
     """
     figure = go.Figure()
     last = len(points) - 1
+    end = max(total_s, points[-1][0] if points else 0.0) if total_s else None
     figure.add_scatter(
         x=[seconds for seconds, _ in points],
         y=[value for _, value in points],
@@ -70,7 +75,7 @@ def live_curve(
     )
     for name, value in (levels or {}).items():
         _level(figure, name, value)
-    figure.update_xaxes(title_text="seconds", range=(0, total_s) if total_s else None, rangemode="tozero")
+    figure.update_xaxes(title_text="seconds", range=(0, end) if end else None, rangemode="tozero")
     figure.update_yaxes(title_text=label)
     figure.update_layout(uirevision="keep")
     return styled(figure, height=320)

@@ -11,8 +11,8 @@ from plotly.subplots import make_subplots
 
 from sr_explore.plots.theme import GREY, styled
 
-# Blue to yellow with rising lightness: also told apart without red and green, and never white, black or grey.
-SCALE = ["#1F5FA8", "#4E7FA8", "#8A9B86", "#C6B25C", "#FDD835"]
+# Light blue to dark orange: told apart without red and green too, and far from both papers, as single cells must be.
+SCALE = ["#6CB6E8", "#7E93D2", "#9A6FB0", "#B94F7A", "#D14A1F"]
 EMPTY = "rgba(120, 120, 120, 0.12)"
 MAX_CELLS = 240  # a side; finer cells than pixels would be dropped, and a permutation is made of single cells
 
@@ -92,6 +92,8 @@ def _axes(figure: go.Figure, matrix: NDArray[Any], column: int) -> None:
     plain: dict[str, Any] = {"showgrid": False, "zeroline": False, "constrain": "domain", "tickformat": "d"}
     figure.update_xaxes(title_text="input channel", range=(-0.5, in_channels - 0.5), row=1, col=column, **plain)
     leader = "x" if column == 1 else f"x{column}"
-    figure.update_yaxes(range=(out_channels - 0.5, -0.5), scaleanchor=leader, row=1, col=column, **plain)
+    figure.update_yaxes(
+        range=(out_channels - 0.5, -0.5), scaleanchor=leader, constraintoward="top", row=1, col=column, **plain
+    )
     if column == 1:
         figure.update_yaxes(title_text="output channel", row=1, col=column)

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import plotly.graph_objects as go
 
@@ -11,6 +11,7 @@ from sr_explore.plots.theme import GREY, PALETTE, styled
 from sr_explore.records import TimingRecord
 
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "star")
+TICKS = [step * 10.0**power for power in range(-4, 6) for step in (1, 2, 5)]
 Points = Sequence[tuple[float, float]]
 
 
@@ -63,33 +64,39 @@ def latency_plot(timings: Mapping[str, Sequence[TimingRecord]]) -> go.Figure:
             text=[f"{record.size[1]} × {record.size[0]} px" for record in ordered],
             hovertemplate="%{text}: %{y:.3g} ms<extra>%{fullData.name}</extra>",
         )
-    for index, crossing in enumerate(crossovers(lines)):
-        _mark(figure, crossing, index)
-    figure.update_xaxes(type="log", dtick="D2", title_text="megapixels of input")
-    figure.update_yaxes(type="log", dtick="D2", title_text=f"milliseconds{_where(timings)}")
+    if found := crossovers(lines):
+        _mark(figure, found)
+    figure.update_xaxes(type="log", tickvals=TICKS, title_text="megapixels of input")
+    figure.update_yaxes(type="log", tickvals=TICKS, title_text=f"milliseconds{_where(timings)}")
     return styled(figure, height=440)
 
 
-def _mark(figure: go.Figure, crossing: Crossover, index: int) -> None:
-    size = f"{crossing.x:.2g} megapixels"
+def _mark(figure: go.Figure, found: Sequence[Crossover]) -> None:
+    """Number the crossovers and name them in the corner that growing lines leave free: at their places they overlap."""
+    texts = [f"from {each.x:.2g} megapixels on, {each.faster_above} beats {each.faster_below}" for each in found]
     figure.add_scatter(
-        x=[crossing.x],
-        y=[crossing.y],
-        mode="markers",
+        x=[each.x for each in found],
+        y=[each.y for each in found],
+        mode="markers+text",
         marker={"symbol": "circle-open", "size": 16, "color": GREY, "line_width": 2},
-        name=f"{crossing.faster_above} overtakes {crossing.faster_below}",
+        text=[f"<b>{number}</b>" for number in range(1, len(found) + 1)],
+        textposition=["bottom right" if index % 2 == 0 else "top left" for index in range(len(found))],
+        customdata=texts,
+        name="crossover",
         showlegend=False,
-        hovertemplate=f"from {size} on, {crossing.faster_above} is faster than {crossing.faster_below}<extra></extra>",
+        hovertemplate="%{customdata}<extra></extra>",
     )
     figure.add_annotation(
-        x=math.log10(crossing.x),
-        y=math.log10(crossing.y),
-        text=f"from {size}:<br>{crossing.faster_above} faster",
-        ax=60,
-        ay=48 + 36 * index,
+        x=1,
+        y=0,
+        xref="paper",
+        yref="paper",
+        xanchor="right",
+        yanchor="bottom",
+        text="<br>".join(f"<b>{number}</b>  {text}" for number, text in enumerate(texts, start=1)),
         align="left",
+        showarrow=False,
         font={"color": GREY, "size": 12},
-        arrowcolor=GREY,
     )
 
 
@@ -99,7 +106,7 @@ def _crossings(one: str, first: Points, other: str, second: Points) -> list[Cros
     gaps = [(x, _at(first, x) - _at(second, x)) for x in places]
     found = []
     apart = [(x, gap) for x, gap in gaps if not math.isclose(gap, 0, abs_tol=1e-12)]
-    for (x0, gap0), (x1, gap1) in zip(apart, apart[1:], strict=False):
+    for (x0, gap0), (x1, gap1) in pairwise(apart):
         if gap0 * gap1 < 0:
             touching = [x for x, _ in gaps if x0 < x < x1]
             x = touching[0] if touching else x0 + (x1 - x0) * gap0 / (gap0 - gap1)
