@@ -106,7 +106,7 @@ def _taken(module: nn.Module) -> int | None:
 def _selected(drawing: _Drawing, path: str, module: nn.Module, label: str, source: str, column: int, lane: int) -> str:
     box = drawing.box(path, module, label, "order" if source else "head", column, lane)
     if source:
-        drawing.wire(source, box)
+        drawing.wire(source, box, channels=drawing.boxes[box].channels)
     return box
 
 

@@ -73,8 +73,8 @@ def test_merged_boxes_are_as_wide_as_all_branches():
 
 def test_pruning_narrows_boxes():
     before = tiny_rfdn()
-    after = apply_stages(before, [Branch(4), MergeBranches(), ConcatToConv(), PruneChannels(0.5)], tiny_example())
-    wide = boxes(sketch(apply_stages(before, [Branch(4), MergeBranches()], tiny_example())))
+    after = apply_stages(before, (Branch(4), MergeBranches(), ConcatToConv(), PruneChannels(0.5)), tiny_example())
+    wide = boxes(sketch(apply_stages(before, (Branch(4), MergeBranches()), tiny_example())))
     narrow = boxes(sketch(after))
     assert narrow["blocks.0"].channels < wide["blocks.0"].channels
     assert narrow["tail.upsample"].channels == wide["tail.upsample"].channels
