@@ -247,3 +247,52 @@ class FamilyMember(Record):
     psnr_y: dict[str, float]
     timing: TimingRecord | None = None
     note: str = ""
+
+
+@dataclass(frozen=True)
+class SketchBox(Record):
+    """One part of a network to draw.
+
+    Attributes:
+        path: the module's. label: a word for people. kind: "head", "entry", "block", "order", "tail" or "upsample".
+        column: place from left to right.
+        lane: which of the parallel ways it stands in, from the top; None for what spans all of them.
+        channels: that it puts out.
+        params: all of its parameters.
+        widths: output channels of the layers on its main way, in order, by path inside the box.
+    """
+
+    path: str
+    label: str
+    kind: str
+    column: int
+    lane: int | None
+    channels: int
+    params: int
+    widths: dict[str, int]
+
+
+@dataclass(frozen=True)
+class SketchWire(Record):
+    """Features that go from one box to another, by their paths.
+
+    Attributes:
+        channels: how many flow.
+        way: "direct", or around the boxes in between: "over", "under", or "lane" for straight through an empty lane.
+        lane: that lane.
+    """
+
+    source: str
+    target: str
+    channels: int
+    way: str = "direct"
+    lane: int | None = None
+
+
+@dataclass(frozen=True)
+class Sketch(Record):
+    """A drawing of a network: boxes from left to right, and what flows between them. `params`: of the network."""
+
+    boxes: tuple[SketchBox, ...]
+    wires: tuple[SketchWire, ...]
+    params: int

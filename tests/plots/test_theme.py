@@ -1,8 +1,19 @@
 import pytest
 
-from sr_explore.plots import equivalence_plot, journey_plot, layer_bars, picture_grid
+from sr_explore.plots import (
+    equivalence_plot,
+    journey_plot,
+    latency_plot,
+    layer_bars,
+    live_curve,
+    network_plot,
+    picture_grid,
+    ratio_curves,
+)
 from sr_explore.plots.theme import CLEAR, GREY, MEANING, PALETTE
 from tests.plots.records import checked, layout, run, table
+from tests.plots.test_latency import record
+from tests.plots.test_network import ROW
 from tests.plots.test_pictures import picture
 
 FIGURES = {
@@ -10,6 +21,10 @@ FIGURES = {
     "equivalence": lambda: equivalence_plot(checked()),
     "journey": lambda: journey_plot(run()),
     "pictures": lambda: picture_grid({"a": picture()}),
+    "network": lambda: network_plot({"a": ROW}),
+    "ratios": lambda: ratio_curves({"a": [(0.5, 30.0)]}),
+    "live": lambda: live_curve([(0.0, 30.0)]),
+    "latency": lambda: latency_plot({"a": [record(100, 1.0)]}),
 }
 
 
