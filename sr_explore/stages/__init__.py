@@ -8,6 +8,7 @@ from sr_explore.stages.concat_to_conv import ConcatToConv
 from sr_explore.stages.fold import Fold
 from sr_explore.stages.merge_branches import MergeBranches
 from sr_explore.stages.parse import STAGES, parse_stages, stage_text
+from sr_explore.stages.polish import Polish, PolishProgress, polishing
 from sr_explore.stages.prune_channels import PruneChannels
 from sr_explore.stages.reconstruct import Reconstruct
 from sr_explore.stages.rescale import Rescale
@@ -20,6 +21,8 @@ __all__ = [
     "Example",
     "Fold",
     "MergeBranches",
+    "Polish",
+    "PolishProgress",
     "PruneChannels",
     "Reconstruct",
     "Rescale",
@@ -29,6 +32,7 @@ __all__ = [
     "blocks_of_row",
     "feature_pairs",
     "parse_stages",
+    "polishing",
     "stage_text",
     "widths_of",
 ]

@@ -15,6 +15,7 @@ from sr_explore.stages import (
     Branch,
     Example,
     MergeBranches,
+    Polish,
     PruneChannels,
     Rescale,
     Stage,
@@ -25,7 +26,8 @@ from sr_explore.stages.base import weight_shape
 from tests.tiny import NETWORKS, relative_difference, tiny_example
 
 VARIANTS: list[Stage] = [
-    *(stage() for stage in STAGES.values()),
+    *(stage() for stage in STAGES.values() if stage is not Polish),
+    Polish(steps=3),  # by steps, because what it reaches in seconds differs from run to run
     Branch(2, small_blocks=False),
     MergeBranches("grouped"),
     PruneChannels(0.3, importance="magnitude", scope="global"),
@@ -37,7 +39,7 @@ VARIANTS: list[Stage] = [
 def ready_for(stage: Stage, name: str) -> tuple[nn.Module, Example] | None:
     """The network, pruned first where the stage asks for that; None where the stage does not apply to it."""
     model, example = NETWORKS[name](), tiny_example()
-    if stage.name() == "reconstruct":
+    if stage.name() in ("reconstruct", "polish"):
         pruning = PruneChannels(0.4, importance="magnitude")
         try:
             pruned = pruning(model, example)
