@@ -6,6 +6,7 @@ from sr_explore.stages.base import Calibration, Example, Stage, StageResult, wid
 from sr_explore.stages.branch import Branch, blocks_of_row, feature_pairs
 from sr_explore.stages.concat_to_conv import ConcatToConv
 from sr_explore.stages.fold import Fold
+from sr_explore.stages.gradients import loss_gradients
 from sr_explore.stages.merge_branches import MergeBranches
 from sr_explore.stages.parse import STAGES, parse_stages, stage_text
 from sr_explore.stages.polish import Polish, PolishProgress, polishing
@@ -31,6 +32,7 @@ __all__ = [
     "apply_stages",
     "blocks_of_row",
     "feature_pairs",
+    "loss_gradients",
     "parse_stages",
     "polishing",
     "stage_text",

@@ -1,5 +1,6 @@
 import time
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 import torch
@@ -63,7 +64,7 @@ def test_a_loss_that_is_not_finite_ends_it(monkeypatch: pytest.MonkeyPatch):
     assert result.report.figures["steps"] == 0
 
 
-def test_held_out_patches_are_not_trained_on(monkeypatch: pytest.MonkeyPatch):
+def test_held_out_patches_are_not_trained_on():
     cut, example = pruned()
     assert example.calibration is not None
     watched = example.unpruned
@@ -85,7 +86,7 @@ def test_the_curve_is_told_from_the_first_moment_to_the_last():
         result = Polish(steps=2 * CHECKS)(cut, example)
     assert [point.step for point in told][:3] == [0, 2, 4]
     assert told[-1].step == 2 * CHECKS
-    assert all(one.seconds <= other.seconds for one, other in zip(told, told[1:], strict=False))
+    assert all(one.seconds <= other.seconds for one, other in pairwise(told))
     assert told[0].psnr_db == result.report.figures["psnr_before_db"]
     assert max(point.psnr_db for point in told) == result.report.figures["psnr_after_db"]
     Polish(steps=1)(cut, example)
