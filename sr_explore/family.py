@@ -145,7 +145,7 @@ def _scores(path: Path, sets: TestSets) -> dict[str, Score]:
     return {name: Score(round(q.psnr_y, 3), round(q.psnr_rgb, 3), round(q.ssim_y, 4)) for name, q in found.items()}
 
 
-def _counts(model: nn.Module) -> dict[str, int]:
+def _counts(model: nn.Module) -> dict[str, Any]:
     table = layer_table(model, DEFAULT_SIZE)
     return {"params": table.params, "macs": table.macs}
 
