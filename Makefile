@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: app lab test lint setup
+.PHONY: app lab test lint bench setup
 
 app: $(READY)  ## open the page that upscales photos side by side
 	$(BIN)/sr-explore app
@@ -20,6 +20,9 @@ lint: $(READY)  ## ruff, pyright, import-linter
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 	$(BIN)/lint-imports
+
+bench: $(READY)  ## how long a drag of the pruning slider takes here
+	$(BIN)/python -m sr_explore.drag_bench
 
 setup: $(READY)
 

@@ -171,18 +171,22 @@ def evaluate(
     run = None if model == BICUBIC else upscaler(model, device, dtype)
     scale = 4 if run is None else run.scale
 
-    def pairs():
-        for path in picture_files(hr_folder):
-            if on_image:
-                on_image(path.name)
-            hr = crop_to_multiple(read_photo(path).rgb, scale)
-            lr = degrade(hr, scale) if lr_folder is None else read_photo(_partner(path, lr_folder)).rgb
-            yield path.name, to_tensor(lr), to_tensor(hr)
-
     def answer(lr: torch.Tensor) -> torch.Tensor:
         return to_tensor(enlarge(to_rgb(lr), scale)) if run is None else run(lr)
 
-    return quality(answer, pairs(), scale)
+    return quality(answer, picture_pairs(hr_folder, lr_folder, scale, on_image), scale)
+
+
+def picture_pairs(
+    hr_folder: Path, lr_folder: Path | None, scale: int, on_image: Callable[[str], None] | None = None
+) -> Iterator[tuple[str, torch.Tensor, torch.Tensor]]:
+    """Name, low-resolution picture and reference of every picture in a folder; see `evaluate`."""
+    for path in picture_files(hr_folder):
+        if on_image:
+            on_image(path.name)
+        hr = crop_to_multiple(read_photo(path).rgb, scale)
+        lr = degrade(hr, scale) if lr_folder is None else read_photo(_partner(path, lr_folder)).rgb
+        yield path.name, to_tensor(lr), to_tensor(hr)
 
 
 def picture_files(folder: Path) -> list[Path]:

@@ -84,6 +84,23 @@ def test_scores_are_those_of_the_file_that_ships(shipped: list[ModelCard], sets:
         assert card.scores["Set5"].psnr_y == round(again.psnr_y, 3)
 
 
+def test_what_has_not_changed_is_not_scored_again(
+    shipped: list[ModelCard], runs: Path, sets: family.TestSets, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    scored = []
+    monkeypatch.setattr(family, "_scores", lambda path, _: scored.append(path.name) or shipped[0].scores)
+    monkeypatch.setattr(family, "_psnr_y", lambda path, _: scored.append(path.name) or 30.0)
+    assert family.ship(runs, sets, tmp_path / "weights") == shipped
+    assert scored == []
+    changed = zoo.load(runs / "rfdn-x4-branched" / "rfdn-x4-branched.safetensors")
+    with torch.no_grad():
+        changed.get_parameter("heads.0.bias").add_(1.0)
+    made = zoo.provenance_of(runs / "rfdn-x4-branched" / "rfdn-x4-branched.safetensors")
+    zoo.save(runs / "rfdn-x4-branched" / "rfdn-x4-branched.safetensors", changed, made)
+    family.ship(runs, sets, tmp_path / "weights")
+    assert set(scored) == {"rfdn-x4-branched.safetensors", "untrained.safetensors", "derived.part"}
+
+
 def test_float16_is_refused_where_it_costs_quality(
     runs: Path, sets: family.TestSets, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

@@ -6,9 +6,10 @@ from sr_explore.stages.base import Calibration, Example, Stage, StageResult, wid
 from sr_explore.stages.branch import Branch, blocks_of_row, feature_pairs
 from sr_explore.stages.concat_to_conv import ConcatToConv
 from sr_explore.stages.fold import Fold
+from sr_explore.stages.gradients import loss_gradients
 from sr_explore.stages.merge_branches import MergeBranches
 from sr_explore.stages.parse import STAGES, parse_stages, stage_text
-from sr_explore.stages.polish import Polish, PolishPoint, watching_polish
+from sr_explore.stages.polish import Polish, PolishProgress, polishing
 from sr_explore.stages.prune_channels import PruneChannels
 from sr_explore.stages.reconstruct import Reconstruct
 from sr_explore.stages.rescale import Rescale
@@ -22,7 +23,7 @@ __all__ = [
     "Fold",
     "MergeBranches",
     "Polish",
-    "PolishPoint",
+    "PolishProgress",
     "PruneChannels",
     "Reconstruct",
     "Rescale",
@@ -31,9 +32,10 @@ __all__ = [
     "apply_stages",
     "blocks_of_row",
     "feature_pairs",
+    "loss_gradients",
     "parse_stages",
+    "polishing",
     "stage_text",
-    "watching_polish",
     "widths_of",
 ]
 

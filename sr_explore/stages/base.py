@@ -40,6 +40,8 @@ class Example:
         unpruned: the network as it was before channels were first pruned, and what is left of it.
         kept: see `Kept`; goes with `unpruned`.
         full_widths: output channels of every convolution, by path, before a ladder's first pruning; see `widths_of`.
+        gradients: what `loss_gradients` gave for the very network that the next stage gets, so that pruning it again
+            with another ratio need not compute them again.
     """
 
     lr: Tensor
@@ -47,19 +49,20 @@ class Example:
     unpruned: nn.Module | None = None
     kept: Kept | None = None
     full_widths: dict[str, int] | None = None
+    gradients: dict[str, Tensor] | None = None
 
     def after(self, before: nn.Module, report: StageReport) -> "Example":
         """The example for the stage that follows: it remembers the unpruned network and what pruning has kept."""
         pruned = {edit.target: edit for edit in report.edits if edit.kept_out is not None}
         if not pruned:
-            return self
+            return replace(self, gradients=None)
         kept: Kept = {}
         for path, edit in pruned.items():
             assert edit.kept_out is not None
             assert edit.kept_in is not None
             outs, ins = (self.kept or {}).get(path, (None, None))
             kept[path] = (_chosen(outs, edit.kept_out), _chosen(ins, edit.kept_in))
-        return replace(self, unpruned=self.unpruned if self.kept else before, kept=kept)
+        return replace(self, unpruned=self.unpruned if self.kept else before, kept=kept, gradients=None)
 
 
 def _chosen(earlier: tuple[int, ...] | None, kept: tuple[int, ...]) -> tuple[int, ...]:

@@ -1,4 +1,4 @@
-"""Polish: seconds of training after pruning, against the pictures that the unpruned network makes."""
+"""Polish: train the pruned network for seconds to give what the unpruned one gives. No reference pictures needed."""
 
 import copy
 import math
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple, cast
+from typing import ClassVar, TypeVar, cast
 
 import torch
 import torch.nn.functional as F
@@ -15,32 +15,61 @@ from torch import Tensor, nn
 
 from sr_explore.devices import has_fast_bfloat16
 from sr_explore.errors import UserError
+from sr_explore.networks.layers import StructuralConv2d
 from sr_explore.records import LayerEdit
 from sr_explore.stages.base import Calibration, Edited, Example, Stage, weight_shape
 from sr_explore.surgery import modules_of
 
-HELD_OUT_EVERY = 6
-"""Of so many calibration patches one is never trained on, and says which weights are kept."""
-DECAY = 0.98
-WARMUP = 0.1
+T = TypeVar("T", nn.Module, Tensor)
+
+View = tuple[int, int, int, int, int]
+"""Patch, top and left of the crop in px, quarter turns, flip."""
+
+CHECKS = 24
+CROP_PX = 48
+GRID_PX = 16
+MOST_ANSWERS = 1000
+BATCH = 6
+HELD_OUT = 1 / 6
+EMA_DECAY = 0.95
+WARM_UP = 0.2
 
 
-class PolishPoint(NamedTuple):
-    """Where polishing stands: seconds and steps done, and PSNR to the unpruned network on held-out patches, dB."""
+@dataclass(frozen=True)
+class PolishProgress:
+    """One point of the live curve: after `step` steps and `seconds`, how near the averaged network has come.
 
-    seconds: float
+    Attributes:
+        psnr_db: of its output against the unpruned network's, on the patches held out, dB.
+    """
+
     step: int
-    held_out_db: float
+    seconds: float
+    psnr_db: float
 
 
-Watcher = Callable[[PolishPoint], bool | None]
-_watcher: ContextVar[Watcher | None] = ContextVar("polish_watcher", default=None)
+@dataclass(frozen=True)
+class _Watcher:
+    on_progress: Callable[[PolishProgress], None] | None = None
+    should_stop: Callable[[], bool] | None = None
+
+
+_watcher: ContextVar[_Watcher] = ContextVar("polishing", default=_Watcher())  # noqa: B039 - frozen
 
 
 @contextmanager
-def watching_polish(watcher: Watcher) -> Iterator[None]:
-    """While the block runs, `watcher` gets a point of every Polish's curve; if it gives True, polishing ends there."""
-    token = _watcher.set(watcher)
+def polishing(
+    on_progress: Callable[[PolishProgress], None] | None = None, should_stop: Callable[[], bool] | None = None
+) -> Iterator[None]:
+    """Watch or stop every `Polish` that runs inside this block, in this thread.
+
+    A stage's fields must stay plain values, so its listeners come in from outside: `with polishing(draw): stage(...)`.
+
+    Args:
+        on_progress: told of the network before the first step, and then about `CHECKS` times.
+        should_stop: asked before every step; True ends the polish with the best network so far.
+    """
+    token = _watcher.set(_Watcher(on_progress, should_stop))
     try:
         yield
     finally:
@@ -49,18 +78,17 @@ def watching_polish(watcher: Watcher) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Polish(Stage):
-    """Adam on L1(network(x), unpruned(x)) over calibration patches, turned and mirrored; no reference is needed.
+    """Trains for seconds, on the calibration patches' low-resolution side, towards the unpruned network's pictures.
 
-    A moving average of the weights is looked at on held-out patches on the way, and the best is kept: the result is
-    never worse there than what came in. See `watching_polish` for a live curve and for stopping early.
+    L1 distance, Adam under a one-cycle learning rate, on random crops, flips and turns; an average of the last weights
+    is what counts. One patch in six is held out: the best network on those is returned, at worst the one that came in.
+    Weights that only move channels stay as they are.
 
     Attributes:
-        seconds: how long to train.
-        steps: exactly so many instead, whatever they take; 0 lets the seconds decide.
-        learning_rate: highest; it rises over the first tenth and falls to 0 along a cosine.
-        batch_size: patches a step.
-        look_every: steps between two looks at the held-out patches.
-        seed: of the order of the patches.
+        seconds: how long to train, more than 0. How far that goes depends on the machine.
+        steps: train exactly this many steps instead; then the result is the same every time. 0 goes by `seconds`.
+        learning_rate: the highest of the cycle.
+        seed: of crops, flips and turns.
     """
 
     exact: ClassVar[bool] = False
@@ -68,120 +96,156 @@ class Polish(Stage):
     seconds: float = 20.0
     steps: int = 0
     learning_rate: float = 1e-3
-    batch_size: int = 4
-    look_every: int = 20
     seed: int = 0
 
     def requires(self, model: nn.Module, example: Example) -> None:
-        if not 0 < self.seconds <= 3600:
-            raise UserError(f"seconds is {self.seconds}; give more than 0 and at most 3600")
-        if self.steps < 0 or self.batch_size < 1 or self.look_every < 1 or self.learning_rate <= 0:
-            raise UserError("polish needs steps of 0 or more, and a batch_size, look_every and learning_rate above 0")
+        if not self.seconds > 0 or self.steps < 0:
+            raise UserError(f"polish got seconds={self.seconds}, steps={self.steps}; give seconds above 0, or steps")
+        if not self.learning_rate > 0:
+            raise UserError(f"learning_rate is {self.learning_rate}; it must be more than 0, as 0.001")
+        if example.calibration is None or len(example.calibration.lr) < 2:
+            raise UserError("polish needs at least two calibration patches: one to train on, one to hold out")
         if example.unpruned is None:
             raise UserError("polish needs a network that prune-channels has cut, and the one before it")
-        if example.calibration is None or len(example.calibration.lr) < 2:
-            raise UserError("polish needs at least 2 calibration patches: some to train on, one to look at")
 
     def edit(self, model: nn.Module, example: Example) -> Edited:
-        lr = cast(Calibration, example.calibration).lr
-        with torch.random.fork_rng(devices=[]), torch.enable_grad():
-            torch.manual_seed(self.seed)
-            run = _Run(self, model, cast(nn.Module, example.unpruned), lr.to(next(model.parameters())))
-            polished = run.best()
+        lr = cast(Calibration, example.calibration).lr.to(next(model.parameters()))
+        run = _Run(self, model, cast(nn.Module, example.unpruned), lr)
+        with torch.enable_grad():
+            run.train()
         edits = tuple(
             LayerEdit("polished", (path,), path, (weight_shape(layer),), weight_shape(layer))
-            for path, layer in modules_of(polished, nn.Conv2d)
+            for path, layer in modules_of(run.best, nn.Conv2d)
+            if not isinstance(layer, StructuralConv2d)
         )
-        return Edited(polished, edits, run.notes(), run.figures())
+        figures = {"psnr_before_db": run.psnr_before, "psnr_after_db": run.psnr_best, "steps": float(run.step)}
+        if not self.steps:
+            figures["seconds"] = run.elapsed
+        return Edited(run.best, edits, figures=figures)
 
 
 class _Run:
-    """One polishing: the patches, the network that moves, its average, and the best average so far."""
+    """One polish under way."""
 
     def __init__(self, stage: Polish, model: nn.Module, unpruned: nn.Module, lr: Tensor) -> None:
-        self.stage, self.model, self.unpruned = stage, model, unpruned.eval()
-        held = torch.arange(len(lr)) % HELD_OUT_EVERY == 0
-        self.lr, self.held_lr = lr[~held], lr[held]
-        self.fast = has_fast_bfloat16(lr.device)
-        self.targets: dict[int, Tensor] = {}
+        self.started = time.perf_counter()
+        self.stage, self.watcher = stage, _watcher.get()
+        self.step = self.checks = 0
+        self.best = model
+        self.model = _channels_last(copy.deepcopy(model))
+        for _, layer in modules_of(self.model, StructuralConv2d):
+            layer.requires_grad_(False)
+        self.average = copy.deepcopy(self.model)
+        self.unpruned = _channels_last(copy.deepcopy(unpruned).to(lr).eval().requires_grad_(False))
+        self.optimizer = torch.optim.Adam([p for p in self.model.parameters() if p.requires_grad], betas=(0.9, 0.99))
+        self.generator = torch.Generator().manual_seed(stage.seed)
+        apart = max(round(len(lr) * HELD_OUT), 1)
+        chosen = torch.arange(len(lr)) % (len(lr) // apart) == 0  # spread out: patches of one photo are neighbours
+        self.patches, self.held_out = lr[~chosen], _channels_last(lr[chosen])
+        self.side = min(CROP_PX, *lr.shape[-2:])
+        self.answers: dict[View, Tensor] = {}
         with torch.no_grad():
-            self.held_target = unpruned(self.held_lr)
-        self.average = copy.deepcopy(model)
-        self.start_db = self.best_db = self._held_out_db()
-        self.best_state = copy.deepcopy(model.state_dict())
-        self.step, self.elapsed = 0, 0.0
+            self.wanted = self.unpruned(self.held_out)
+        self.psnr_before = self.psnr_best = self._psnr()
 
-    def best(self) -> nn.Module:
-        """Train, and give the network with the best weights that were seen."""
-        self.model.train().requires_grad_(True)
-        optimizer = torch.optim.Adam(self.model.parameters(), lr=self.stage.learning_rate)
-        started, watcher = time.perf_counter(), _watcher.get()
-        while self._progress() < 1:
-            for group in optimizer.param_groups:
-                group["lr"] = self.stage.learning_rate * _one_cycle(self._progress())
-            self._train_step(optimizer)
-            self.step, self.elapsed = self.step + 1, time.perf_counter() - started
-            if (self.step % self.stage.look_every == 0 or self._progress() >= 1) and self._look(watcher):
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the beginning."""
+        return time.perf_counter() - self.started
+
+    def train(self) -> None:
+        self._tell(self.psnr_before)
+        while (done := self._share_done()) < 1 and not (self.watcher.should_stop and self.watcher.should_stop()):
+            if not self._step(self.stage.learning_rate * one_cycle(done)):
                 break
-        self.model.load_state_dict(self.best_state)
-        for parameter in self.model.parameters():
-            parameter.grad = None
-        return self.model
+            if self._share_done() * CHECKS >= self.checks + 1:
+                self._check()
+        if self.step:
+            self._check()
 
-    def figures(self) -> dict[str, float]:
-        """What came of it: PSNR to the unpruned network on held-out patches, dB, before and after."""
-        gained = {"held_out_db_before": self.start_db, "held_out_db_after": self.best_db}
-        return gained | {"steps": float(self.step)}
-
-    def notes(self) -> tuple[str, ...]:
-        """One sentence where nothing was gained."""
-        return () if self.best_db > self.start_db else ("polishing found nothing better than what it was given",)
-
-    def _progress(self) -> float:
+    def _share_done(self) -> float:
         return self.step / self.stage.steps if self.stage.steps else self.elapsed / self.stage.seconds
 
-    def _look(self, watcher: Watcher | None) -> bool:
-        """Measure the average and keep it if it is the best; whether the watcher wants to stop."""
-        held_out_db = self._held_out_db()
-        if held_out_db > self.best_db:
-            self.best_db, self.best_state = held_out_db, copy.deepcopy(self.average.state_dict())
-        return bool(watcher and watcher(PolishPoint(self.elapsed, self.step, held_out_db)))
-
-    def _train_step(self, optimizer: torch.optim.Optimizer) -> None:
-        views = torch.randint(8 * len(self.lr), (self.stage.batch_size,)).tolist()
-        lr = torch.stack([self._view(view) for view in views]).contiguous(memory_format=torch.channels_last)
-        target = torch.stack([self._target(view) for view in views])
-        with torch.autocast(lr.device.type, torch.bfloat16, enabled=self.fast):
+    def _step(self, learning_rate: float) -> bool:
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate
+        views = [self._random_view() for _ in range(min(BATCH, len(self.patches)))]
+        lr, wanted = _channels_last(torch.stack([self._see(view) for view in views])), self._targets(views)
+        with self._autocast():
             sr = self.model(lr)
-        optimizer.zero_grad(set_to_none=True)
-        F.l1_loss(sr.to(target).contiguous(), target).backward()
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
-        optimizer.step()
-        with torch.no_grad():
-            decay = min(DECAY, (1 + self.step) / (10 + self.step))
-            for kept, moving in zip(self.average.parameters(), self.model.parameters(), strict=True):
-                kept.lerp_(moving, 1 - decay)
-
-    def _view(self, view: int) -> Tensor:
-        """Patch view // 8, mirrored and turned by view % 8: (3, h, w)."""
-        patch = self.lr[view // 8]
-        patch = patch.flip(1) if view & 1 else patch
-        return torch.rot90(patch, view // 2 % 4, (1, 2))
+        loss = F.l1_loss(sr.to(lr.dtype), wanted.to(lr.dtype))
+        if not torch.isfinite(loss):
+            return False
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimizer.step()
+        self.step += 1
+        self._update_average()
+        return True
 
     @torch.no_grad()
-    def _target(self, view: int) -> Tensor:
-        """What the unpruned network makes of a view: each view once, because it is the slower of the two networks."""
-        if view not in self.targets:
-            self.targets[view] = self.unpruned(self._view(view)[None])[0]
-        return self.targets[view]
+    def _update_average(self) -> None:
+        # The first averages forget faster, so that the weights before training do not linger.
+        share = 1 - min(EMA_DECAY, self.step / (self.step + 9))
+        torch._foreach_lerp_(list(self.average.parameters()), list(self.model.parameters()), share)
+
+    def _random_view(self) -> View:
+        height, width = self.patches.shape[-2:]
+        counts = (len(self.patches), (height - self.side) // GRID_PX + 1, (width - self.side) // GRID_PX + 1, 4, 2)
+        index, row, column, turns, flip = (int(torch.randint(count, (), generator=self.generator)) for count in counts)
+        return index, row * GRID_PX, column * GRID_PX, turns, flip
+
+    def _see(self, view: View) -> Tensor:
+        index, top, left, turns, flip = view
+        crop = self.patches[index, :, top : top + self.side, left : left + self.side].rot90(turns, (1, 2))
+        return crop.flip(2) if flip else crop
 
     @torch.no_grad()
-    def _held_out_db(self) -> float:
-        error = (self.average.eval()(self.held_lr) - self.held_target).square().mean()
-        return math.inf if error == 0 else -10 * math.log10(float(error))
+    def _targets(self, views: list[View]) -> Tensor:
+        """The unpruned network's answers; it costs more than a training step of the pruned one, so they are kept."""
+        if new := [view for view in views if view not in self.answers]:
+            with self._autocast():
+                sr = self.unpruned(_channels_last(torch.stack([self._see(view) for view in new])))
+            self.answers.update(zip(new, sr.half(), strict=True))
+        wanted = torch.stack([self.answers[view] for view in views])
+        while len(self.answers) > MOST_ANSWERS:
+            del self.answers[next(iter(self.answers))]
+        return wanted
+
+    def _autocast(self) -> torch.autocast:
+        device = self.patches.device
+        return torch.autocast(device.type, torch.bfloat16, enabled=has_fast_bfloat16(device))
+
+    def _check(self) -> None:
+        self.checks = max(self.checks + 1, math.floor(self._share_done() * CHECKS))
+        psnr = self._psnr()
+        if psnr > self.psnr_best:
+            self.psnr_best = psnr
+            self.best = _plain(copy.deepcopy(self.average))
+        self._tell(psnr)
+
+    @torch.no_grad()
+    def _psnr(self) -> float:
+        error = float((self.average(self.held_out) - self.wanted).square().mean())
+        return -10 * math.log10(max(error, 1e-20)) if math.isfinite(error) else -math.inf
+
+    def _tell(self, psnr: float) -> None:
+        if self.watcher.on_progress:
+            self.watcher.on_progress(PolishProgress(self.step, self.elapsed, psnr))
 
 
-def _one_cycle(progress: float) -> float:
-    if progress < WARMUP:
-        return 0.1 + 0.9 * progress / WARMUP
-    return 0.5 * (1 + math.cos(math.pi * (progress - WARMUP) / (1 - WARMUP)))
+def one_cycle(done: float) -> float:
+    """The share of the highest learning rate at a share `done` of the training: up in a line, down in a cosine."""
+    if done < WARM_UP:
+        return max(done / WARM_UP, 0.02)
+    return 0.5 + 0.5 * math.cos(math.pi * min((done - WARM_UP) / (1 - WARM_UP), 1))
+
+
+def _channels_last(value: T) -> T:
+    return value.to(memory_format=torch.channels_last)  # pyright: ignore
+
+
+def _plain(model: nn.Module) -> nn.Module:
+    for parameter in model.parameters():
+        parameter.grad = None
+    return model.to(memory_format=torch.contiguous_format).requires_grad_(True)  # pyright: ignore[reportCallIssue]

@@ -8,17 +8,16 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, cast
 
 import torch
-import torch.nn.functional as F
 import torch_pruning as tp
 from torch import Tensor, nn
 
-from sr_explore.devices import has_fast_bfloat16
 from sr_explore.errors import UserError
 from sr_explore.networks.layers import ConcatConv, StructuralConv2d
 from sr_explore.networks.rfdn import MergedHeads
 from sr_explore.records import LayerEdit
 from sr_explore.stages.base import Calibration, Edited, Example, Stage, weight_shape, widths_of
 from sr_explore.stages.concat_to_conv import index_layers
+from sr_explore.stages.gradients import belong, loss_gradients
 from sr_explore.surgery import modules_of
 
 IMPORTANCES = ("magnitude", "taylor", "random")
@@ -78,13 +77,17 @@ class PruneChannels(Stage):
             raise UserError(f"prune-channels cannot cut the grouped convolution {grouped[0]}; merge with layout=dense")
         if self.importance == "taylor" and (example.calibration is None or example.calibration.hr is None):
             raise UserError("importance taylor needs calibration patches with their high-resolution pictures")
+        if self.importance == "taylor" and example.gradients is not None and not belong(example.gradients, model):
+            raise UserError("these gradients are another network's; compute them again with loss_gradients")
 
     def edit(self, model: nn.Module, example: Example) -> Edited:
         before = {path: weight_shape(layer) for path, layer in modules_of(model, nn.Conv2d)}
         codes = _index_coded(model)
         lr = example.lr.to(next(model.parameters()))
         if self.importance == "taylor":
-            _accumulate_gradients(model, cast(Calibration, example.calibration))
+            gradients = example.gradients or loss_gradients(model, cast(Calibration, example.calibration))
+            for name, parameter in model.named_parameters():
+                parameter.grad = gradients[name].clone()
         history = self._prune(model, lr, self._ratios(model, example))
         kept = _replay(codes, history, lr)
         for parameter in model.parameters():
@@ -167,17 +170,6 @@ class _Reversed:
 def _one_of(name: str, value: object, allowed: tuple[object, ...]) -> None:
     if value not in allowed:
         raise UserError(f"{name} is {value!r}; use one of {', '.join(map(str, allowed))}")
-
-
-def _accumulate_gradients(model: nn.Module, calibration: Calibration) -> None:
-    """One backward pass of the L1 loss; in bfloat16 where that is fast, because a ranking needs no more digits."""
-    like = next(model.parameters())
-    model.zero_grad()
-    lr = calibration.lr.to(like).contiguous(memory_format=torch.channels_last)
-    with torch.enable_grad():
-        with torch.autocast(like.device.type, torch.bfloat16, enabled=has_fast_bfloat16(like.device)):
-            sr = model(lr)
-        F.l1_loss(sr.to(like), cast(Tensor, calibration.hr).to(like)).backward()
 
 
 def _followers(model: nn.Module) -> list[nn.Conv2d]:

@@ -1,5 +1,6 @@
 """Reconstruct: after pruning, refit what is left of every convolution so that it gives what the unpruned one gave."""
 
+import math
 from dataclasses import dataclass
 from operator import add
 from typing import Any, ClassVar, cast
@@ -85,7 +86,7 @@ class _Lockstep:
         cut: Values = {}
         for node in self.graph.nodes:
             if node.op == "placeholder":
-                whole[node.name] = cut[node.name] = lr.to(like)
+                whole[node.name] = cut[node.name] = lr.to(like).contiguous(memory_format=torch.channels_last)
             elif node.op != "output":
                 whole[node.name] = _evaluate(node, self.unpruned, whole)
                 self._refit(node, whole, cut)
@@ -141,7 +142,8 @@ def _skip_of(node: fx.Node, ready: Values) -> str | None:
 def _solve(layer: nn.Conv2d, x: Tensor, target: Tensor, stage: Reconstruct) -> None:
     """Put the ridge solution into the layer. x (N, in, h, w) and target (N, out, h', w')."""
     gram, cross = _normal_equations(layer, x, target, stage.positions)
-    start = layer.weight.flatten(1)
+    out, inner, height, width = layer.weight.shape
+    start = layer.weight.permute(0, 2, 3, 1).flatten(1)
     if layer.bias is not None:
         start = torch.cat([start, layer.bias[:, None]], dim=1)
     start = start.double()
@@ -151,8 +153,8 @@ def _solve(layer: nn.Conv2d, x: Tensor, target: Tensor, stage: Reconstruct) -> N
     solution = torch.linalg.solve(gram + penalty, cross + penalty @ start.T).T
     if not torch.isfinite(solution).all():
         return  # a singular system: what pruning left is the better choice
-    weights = solution[:, : layer.weight[0].numel()]
-    layer.weight.copy_(weights.reshape(layer.weight.shape))
+    weights = solution[:, : inner * height * width].reshape(out, height, width, inner)
+    layer.weight.copy_(weights.permute(0, 3, 1, 2))
     if layer.bias is not None:
         layer.bias.copy_(solution[:, -1])
 
@@ -163,18 +165,31 @@ def _normal_equations(layer: nn.Conv2d, x: Tensor, target: Tensor, positions: in
     Neighbouring positions say nearly the same, so of a large map only every n-th row and column is looked at, from
     another start in every picture.
     """
-    kernel, padding = cast(tuple[int, int], layer.kernel_size), cast(tuple[int, int], layer.padding)
-    stride = cast(tuple[int, int], layer.stride)
-    every = max(int((target[:, 0].numel() / positions) ** 0.5), 1)
+    padding, stride = cast(tuple[int, int], layer.padding), cast(tuple[int, int], layer.stride)
+    rows, columns = _every(target[:, 0].numel() / positions)
+    x = F.pad(x, (padding[1], padding[1], padding[0], padding[0]))
     gram = cross = torch.zeros((), dtype=torch.float64, device=x.device)
     for index, (picture, wanted) in enumerate(zip(x, target, strict=True)):
-        top, left = index % every, index // every % every
-        padded = F.pad(picture, (padding[1], padding[1], padding[0], padding[0]))[
-            :, top * stride[0] :, left * stride[1] :
-        ]
-        columns = F.unfold(padded[None], kernel, stride=(stride[0] * every, stride[1] * every))[0]
-        if layer.bias is not None:
-            columns = torch.cat([columns, torch.ones_like(columns[:1])])
-        gram = gram + (columns @ columns.T).double()
-        cross = cross + (columns @ wanted[:, top::every, left::every].flatten(1).T).double()
+        top, left = index % rows, index // rows % columns
+        shifted = picture[:, top * stride[0] :, left * stride[1] :]
+        seen = _windows(shifted, layer, (stride[0] * rows, stride[1] * columns))
+        gram = gram + (seen.T @ seen).double()
+        cross = cross + (seen.T @ wanted[:, top::rows, left::columns].flatten(1).T).double()
     return gram, cross
+
+
+def _every(share: float) -> tuple[int, int]:
+    """Every how many rows and columns to look, for about one in `share` places."""
+    rows = max(math.ceil(share**0.5 - 0.01), 1)
+    return rows, max(round(share / rows), 1)
+
+
+def _windows(x: Tensor, layer: nn.Conv2d, step: tuple[int, int]) -> Tensor:
+    """What the layer sees of a picture (C, H, W) at every `step`-th place: a row a place, and 1 for a bias.
+
+    A row goes (kh, kw, C), because channels stand next to each other in memory and are copied together.
+    """
+    height, width = cast(tuple[int, int], layer.kernel_size)
+    windows = x.unfold(1, height, step[0]).unfold(2, width, step[1]).permute(1, 2, 3, 4, 0)
+    seen = windows.reshape(windows.shape[:2].numel(), -1)
+    return seen if layer.bias is None else torch.cat([seen, torch.ones_like(seen[:, :1])], dim=1)

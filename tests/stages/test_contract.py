@@ -27,7 +27,7 @@ from tests.tiny import NETWORKS, relative_difference, tiny_example
 
 VARIANTS: list[Stage] = [
     *(stage() for stage in STAGES.values() if stage is not Polish),
-    Polish(steps=3),
+    Polish(steps=3),  # by steps, because what it reaches in seconds differs from run to run
     Branch(2, small_blocks=False),
     MergeBranches("grouped"),
     PruneChannels(0.3, importance="magnitude", scope="global"),

@@ -1,0 +1,159 @@
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from sr_explore import exploring, zoo
+from sr_explore.calibration import shipped_calibration
+from sr_explore.errors import UserError
+from sr_explore.exploring import PruningRequest, PruningSession
+from sr_explore.images import Photo, to_rgb, to_tensor
+from sr_explore.latest_only import GaveUp, LatestOnly
+from sr_explore.plots import layer_bars
+from sr_explore.resize import degrade
+from sr_explore.runtime import Upscaler
+from sr_explore.stages import Example, PruneChannels, Reconstruct, apply_stages
+from sr_explore.zoo.ladders import Rung
+from tests.tiny import NETWORKS, tiny_rfdn
+
+RGB = np.random.default_rng(0).random((48, 64, 3), np.float32)
+PHOTO = Photo(RGB, None, None, "noise")
+
+
+@pytest.fixture(autouse=True)
+def few_patches(monkeypatch: pytest.MonkeyPatch) -> Example:
+    calibration = shipped_calibration(2, patches=6, patch_size=32)
+    example = Example(calibration.lr[:1], calibration)
+    monkeypatch.setattr(exploring, "shipped_example", lambda scale: example)
+    return example
+
+
+@pytest.fixture
+def network(tmp_path: Path) -> str:
+    zoo.save(tmp_path / "tiny.safetensors", tiny_rfdn())
+    return str(tmp_path / "tiny.safetensors")
+
+
+@pytest.fixture
+def session(network: str) -> PruningSession:
+    return PruningSession(network, PHOTO, is_reference=True, device="cpu")
+
+
+@pytest.mark.parametrize("reconstruct", [False, True])
+def test_an_answer_is_what_the_stages_give(session: PruningSession, few_patches: Example, reconstruct: bool):
+    answer = session.answer(PruningRequest(0.5, reconstruct=reconstruct))
+    stages = (PruneChannels(0.5), *((Reconstruct(),) if reconstruct else ()))
+    model = apply_stages(tiny_rfdn(), stages, few_patches)
+    wanted = to_rgb(Upscaler(model, "cpu")(to_tensor(degrade(RGB, 2))))
+    assert answer.picture.shape == RGB.shape
+    assert answer.picture.dtype == np.uint8
+    assert np.abs(answer.picture - wanted * 255).max() < 0.6
+    assert answer.params == sum(parameter.numel() for parameter in model.parameters())
+    assert answer.macs < answer.before.macs
+    assert 0.3 < answer.achieved_ratio < 0.6
+    assert answer.milliseconds > 0
+    assert answer.quality is not None
+    assert answer.report is not None
+    figure = layer_bars(answer.before, answer.after, answer.report)
+    assert "removed" in {trace["name"] for trace in figure.to_dict()["data"]}
+
+
+def test_nothing_pruned_is_the_network_itself(session: PruningSession):
+    answer = session.answer(PruningRequest(0.0, reconstruct=True))
+    wanted = to_rgb(Upscaler(tiny_rfdn(), "cpu")(to_tensor(degrade(RGB, 2))))
+    assert np.abs(answer.picture - wanted * 255).max() < 0.6
+    assert answer.achieved_ratio == 0
+
+
+def test_what_requests_share_is_computed_once(session: PruningSession, monkeypatch: pytest.MonkeyPatch):
+    counts = {"gradients": 0, "pruned": 0, "upscaled": 0}
+
+    def counted(name: str, function):
+        def call(*args, **kwargs):
+            counts[name] += 1
+            return function(*args, **kwargs)
+
+        return call
+
+    monkeypatch.setattr(exploring, "loss_gradients", counted("gradients", exploring.loss_gradients))
+    monkeypatch.setattr(exploring, "Upscaler", counted("upscaled", Upscaler))
+    monkeypatch.setattr(PruneChannels, "edit", counted("pruned", PruneChannels.edit))
+    session.prepare()
+    first = session.answer(PruningRequest(0.4))
+    session.answer(PruningRequest(0.4, reconstruct=True))
+    again = session.answer(PruningRequest(0.401))
+    assert again.picture is first.picture
+    assert again.request.ratio == 0.401
+    assert counts == {"gradients": 1, "pruned": 2, "upscaled": 3}
+
+
+def test_only_so_many_answers_are_kept(session: PruningSession, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(session._answers, "_most", 2)
+    first = session.answer(PruningRequest(0.1, "magnitude"))
+    second = session.answer(PruningRequest(0.2, "magnitude"))
+    assert session.answer(PruningRequest(0.1, "magnitude")).picture is first.picture
+    session.answer(PruningRequest(0.3, "magnitude"))
+    assert session.answer(PruningRequest(0.1, "magnitude")).picture is first.picture
+    assert session.answer(PruningRequest(0.2, "magnitude")).picture is not second.picture
+
+
+def test_refitting_is_not_begun_for_nobody(session: PruningSession):
+    told: list[str] = []
+    with pytest.raises(GaveUp):
+        session.answer(PruningRequest(0.5, reconstruct=True), told.append, lambda: True)
+    assert told == ["asking every weight what it is worth", "choosing channels"]
+    session.answer(PruningRequest(0.5, reconstruct=True), told.append)
+    assert told[2:] == ["refitting layers", "upscaling"]
+
+
+def test_trained_takes_the_nearest_rung(session: PruningSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    name = str(tmp_path / "rung.safetensors")
+    zoo.save(Path(name), PruneChannels(0.5, "magnitude")(tiny_rfdn(), Example(torch.rand(1, 3, 24, 24))).model)
+    monkeypatch.setattr(exploring, "nearest_rung", lambda network, ratio: Rung(name, 0.5))
+    answer = session.answer(PruningRequest(0.45, trained=True))
+    assert answer.name == name
+    assert answer.report is None
+    assert 0.3 < answer.achieved_ratio < 0.6
+    assert session.answer(PruningRequest(0.45, "random", "global", True, True)).picture is answer.picture
+    monkeypatch.setattr(exploring, "nearest_rung", lambda network, ratio: Rung(session.network, 0.0))
+    assert session.answer(PruningRequest(0.0, trained=True)).achieved_ratio == 0
+
+
+def test_mistakes_are_one_sentence_before_any_work(session: PruningSession):
+    told: list[str] = []
+    for request, words in [
+        (PruningRequest(0.95), "give 0 to 0.9"),
+        (PruningRequest(importance="tailor"), "use one of"),
+        (PruningRequest(scope="locally"), "use one of"),
+        (PruningRequest(trained=True), "no trained pruned networks"),
+    ]:
+        with pytest.raises(UserError, match=words):
+            session.answer(request, told.append)
+    assert told == []
+
+
+def test_merged_branches_are_cut_as_the_ladder_does_it(tmp_path: Path):
+    zoo.save(tmp_path / "merged.safetensors", NETWORKS["merged-4s"]())
+    session = PruningSession(str(tmp_path / "merged.safetensors"), PHOTO, device="cpu")
+    answer = session.answer(PruningRequest(0.5, reconstruct=True))
+    assert answer.picture.shape == (96, 128, 3)
+    assert answer.quality is None
+    assert not any(row.structural for row in answer.after.rows)
+
+
+def test_a_photo_of_a_few_pixels(network: str):
+    session = PruningSession(network, replace(PHOTO, rgb=RGB[:3, :5]), device="cpu")
+    assert session.answer(PruningRequest(0.5, "magnitude")).picture.shape == (6, 10, 3)
+
+
+def test_dragged_the_last_ratio_wins(session: PruningSession):
+    answers, errors = [], []
+    with LatestOnly(session.answer, lambda _, answer: answers.append(answer), lambda _, e: errors.append(e)) as drag:
+        for percent in range(1, 80):
+            drag.ask(PruningRequest(percent / 100, "magnitude"))
+        assert drag.wait(60)
+    assert errors == []
+    assert len(answers) < 40
+    assert answers[-1].request.ratio == 0.79
