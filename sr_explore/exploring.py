@@ -77,7 +77,7 @@ class PruningAnswer:
 
     @property
     def achieved_ratio(self) -> float:
-        """Share of the output channels of all convolutions that is gone, 0 to 1; those that only move some not counted."""
+        """Share of the output channels of all convolutions that is gone, 0 to 1; structural ones not counted."""
         return 1 - _channels(self.after) / _channels(self.before)
 
     @property
