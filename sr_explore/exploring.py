@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from torch import nn
 
 from sr_explore import zoo
-from sr_explore.analysis import compare, layer_table
+from sr_explore.analysis import layer_table, psnr_y
 from sr_explore.calibration import shipped_example
 from sr_explore.devices import pick_device
 from sr_explore.images import Photo, to_rgb, to_tensor
 from sr_explore.latest_only import GaveUp
 from sr_explore.networks.registry import Network, scale_of
-from sr_explore.records import ImageQuality, LayerTable, StageReport
+from sr_explore.records import LayerTable, StageReport
 from sr_explore.resize import crop_to_multiple, degrade
 from sr_explore.runtime import Upscaler
 from sr_explore.stages import ConcatToConv, Example, Fold, PruneChannels, Reconstruct, apply_stages, loss_gradients
@@ -62,9 +62,8 @@ class PruningAnswer:
         picture: (scale·H, scale·W, 3), 8 bits.
         before, after: every layer of the unpruned network and of this one, for the photo's size.
         report: of the pruning, to line layers up; None for a trained network.
-        achieved_ratio: share of the output channels of all convolutions that is gone, 0 to 1.
         milliseconds: to upscale the photo; the faster of two runs, where a run is quick.
-        quality: against the reference; None without one.
+        psnr_y: against the reference, dB; None without one. No SSIM here: it takes longer than all the rest.
     """
 
     request: PruningRequest
@@ -74,18 +73,21 @@ class PruningAnswer:
     after: LayerTable
     report: StageReport | None
     milliseconds: float
-    quality: ImageQuality | None
+    psnr_y: float | None
 
     @property
     def achieved_ratio(self) -> float:
+        """Share of the output channels of all convolutions that is gone, 0 to 1; structural ones not counted."""
         return 1 - _channels(self.after) / _channels(self.before)
 
     @property
     def params(self) -> int:
+        """Parameters of this network."""
         return self.after.params
 
     @property
     def macs(self) -> int:
+        """Multiply-adds of this network for the photo."""
         return self.after.macs
 
 
@@ -158,9 +160,9 @@ class PruningSession:
         name, model, report = self._network(request, tell, stop)
         tell("upscaling")
         picture, milliseconds = self._upscale(model)
-        quality = None if self._hr is None else compare(name, picture, self._hr, self.scale)
+        psnr = None if self._hr is None else psnr_y(picture, self._hr, self.scale)
         pixels = np.round(to_rgb(picture) * 255).astype(np.uint8)
-        return PruningAnswer(request, name, pixels, self._before, self._table(model), report, milliseconds, quality)
+        return PruningAnswer(request, name, pixels, self._before, self._table(model), report, milliseconds, psnr)
 
     def _network(
         self, request: PruningRequest, tell: Callable[[str], None], stop: Callable[[], bool]

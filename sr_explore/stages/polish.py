@@ -33,6 +33,7 @@ BATCH = 6
 HELD_OUT = 1 / 6
 EMA_DECAY = 0.95
 WARM_UP = 0.2
+GENTLE_STEPS = 40
 
 
 @dataclass(frozen=True)
@@ -156,7 +157,9 @@ class _Run:
     def train(self) -> None:
         self._tell(self.psnr_before)
         while (done := self._share_done()) < 1 and not (self.watcher.should_stop and self.watcher.should_stop()):
-            if not self._step(self.stage.learning_rate * one_cycle(done)):
+            # On a slow machine seconds are few steps, and Adam's first ones at full length would undo the refit.
+            gentle = min((self.step + 1) / GENTLE_STEPS, 1)
+            if not self._step(self.stage.learning_rate * one_cycle(done) * gentle):
                 break
             if self._share_done() * CHECKS >= self.checks + 1:
                 self._check()
