@@ -110,6 +110,7 @@ def test_float16_is_refused_where_it_costs_quality(
     half = (tmp_path / "weights" / "tiny.safetensors").stat().st_size
     with monkeypatch.context() as patched:
         patched.setattr(family, "LARGEST_LOSS_DB", -1.0)
+        (tmp_path / "weights" / "tiny.safetensors").unlink()  # else it is found unchanged and left as it is
         assert family.ship(runs, sets, tmp_path / "weights")[0].number_format == "float32"
     assert (tmp_path / "weights" / "tiny.safetensors").stat().st_size > 1.5 * half
 
