@@ -194,6 +194,16 @@ class TimingRecord(Record):
 
 
 @dataclass(frozen=True)
+class FeatureMatch(Record):
+    """How well one module gives what another one gave: channel by channel (-1 to 1), and all together (1 is equal)."""
+
+    path: str
+    other: str
+    correlations: tuple[float, ...]
+    explained: float
+
+
+@dataclass(frozen=True)
 class Step(Record):
     """One stage of a run: what it did, whether the function stayed, what it cost. `seconds` is the stage's own time."""
 
@@ -251,48 +261,49 @@ class FamilyMember(Record):
 
 @dataclass(frozen=True)
 class SketchBox(Record):
-    """One part of a network to draw.
+    """One part of a network in a drawing. Lengths run along the flow, from left to right; heights are in channels.
 
     Attributes:
-        path: the module's. label: a word for people. kind: "head", "entry", "block", "order", "tail" or "upsample".
-        column: place from left to right.
-        lane: which of the parallel ways it stands in, from the top; None for what spans all of them.
+        path: of the module; "lr" and "sr" for the pictures, "+" for the sum before the picture is made.
+        kind: "picture", "convolution", "block", "small block", "index" (channels sorted or picked by index),
+            "1×1" (the same as a convolution) or "sum".
+        labels: what to write on it, one for each of its parts.
+        parts: channels of the parts that do not touch each other; one, if all are connected.
+        left, length: where it begins along the flow and how long it is; a picture's or block's length is about 1.
+        middle, height: across the flow, downwards; height is its output channels, except for pictures and for what
+            stands inside of a block.
         channels: that it puts out.
-        params: all of its parameters.
-        widths: output channels of the layers on its main way, in order, by path inside the box.
+        layers, params: convolutions and parameters in it.
     """
 
     path: str
-    label: str
     kind: str
-    column: int
-    lane: int | None
+    labels: tuple[str, ...]
+    parts: tuple[int, ...]
+    left: float
+    length: float
+    middle: float
+    height: float
     channels: int
+    layers: int
     params: int
-    widths: dict[str, int]
 
 
 @dataclass(frozen=True)
 class SketchWire(Record):
-    """Features that go from one box to another, by their paths.
-
-    Attributes:
-        channels: how many flow.
-        way: "direct", or around the boxes in between: "over", "under", or "lane" for straight through an empty lane.
-        lane: that lane.
-    """
+    """A connection from one box to another, by their paths; `via`: the height at which it passes what is between."""
 
     source: str
     target: str
-    channels: int
-    way: str = "direct"
-    lane: int | None = None
+    via: float | None = None
 
 
 @dataclass(frozen=True)
 class Sketch(Record):
-    """A drawing of a network: boxes from left to right, and what flows between them. `params`: of the network."""
+    """A network as boxes and wires, to be drawn; `params` and `layers` (convolutions) of the whole."""
 
+    title: str
     boxes: tuple[SketchBox, ...]
     wires: tuple[SketchWire, ...]
     params: int
+    layers: int

@@ -1,10 +1,11 @@
-"""Walk and replace submodules by dotted path. Works on the model given: stages hand in a private copy."""
+"""Walk, watch and replace submodules by dotted path. Works on the model given: stages hand in a private copy."""
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TypeVar
 
-from torch import nn
+from torch import Tensor, nn
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -42,3 +43,22 @@ def modules_of(model: nn.Module, kind: type[M] | tuple[type[M], ...]) -> Iterato
     for path, module in model.named_modules():
         if isinstance(module, kind):
             yield path, module
+
+
+@contextmanager
+def captured(model: nn.Module, paths: Sequence[str]) -> Iterator[dict[str, Tensor]]:
+    """While the block runs, every forward pass leaves the outputs of the modules at `paths` in the dictionary given."""
+    outputs: dict[str, Tensor] = {}
+
+    def keep(path: str):
+        def hook(_module: nn.Module, _inputs: object, output: Tensor) -> None:
+            outputs[path] = output
+
+        return hook
+
+    handles = [model.get_submodule(path).register_forward_hook(keep(path)) for path in paths]
+    try:
+        yield outputs
+    finally:
+        for handle in handles:
+            handle.remove()

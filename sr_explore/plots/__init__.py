@@ -1,13 +1,16 @@
 """Records and pictures to plotly figures and tables. Draws what it is given: it never computes and knows no torch."""
 
-from sr_explore.plots.curves import live_curve, ratio_curves
+from sr_explore.plots.costs import cost_map
+from sr_explore.plots.curves import ratio_curves, training_curves
 from sr_explore.plots.equivalence import equivalence_plot
 from sr_explore.plots.family import family_plot, family_table
+from sr_explore.plots.features import channel_slider, match_plot
 from sr_explore.plots.files import save_figure
 from sr_explore.plots.journey import journey_plot, step_names
-from sr_explore.plots.kernels import kernel_map
-from sr_explore.plots.latency import Crossover, crossovers, latency_plot
-from sr_explore.plots.layers import layer_bars, lineages
+from sr_explore.plots.kernels import field_maps, kernel_maps
+from sr_explore.plots.latency import Crossover, crossovers, latency_plot, verdict
+from sr_explore.plots.layers import layer_bars, run_bars
+from sr_explore.plots.lineage import lineages, run_lineages
 from sr_explore.plots.network import network_plot
 from sr_explore.plots.pictures import data_uri, picture_grid
 from sr_explore.plots.tables import Table, step_table
@@ -15,21 +18,28 @@ from sr_explore.plots.tables import Table, step_table
 __all__ = [
     "Crossover",
     "Table",
+    "channel_slider",
+    "cost_map",
     "crossovers",
     "data_uri",
     "equivalence_plot",
     "family_plot",
     "family_table",
+    "field_maps",
     "journey_plot",
-    "kernel_map",
+    "kernel_maps",
     "latency_plot",
     "layer_bars",
     "lineages",
-    "live_curve",
+    "match_plot",
     "network_plot",
     "picture_grid",
     "ratio_curves",
+    "run_bars",
+    "run_lineages",
     "save_figure",
     "step_names",
     "step_table",
+    "training_curves",
+    "verdict",
 ]

@@ -1,99 +1,128 @@
-"""Which channels feed which: matrices of kernel norms, where zero is empty and never looks like a small number."""
+"""Kernels and other matrices as heat maps, one cell as large everywhere."""
 
-import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
-from plotly.subplots import make_subplots
 
 from sr_explore.plots.theme import GREY, styled
 
-# Light blue to dark orange: told apart without red and green too, and far from both papers, as single cells must be.
-SCALE = ["#6CB6E8", "#7E93D2", "#9A6FB0", "#B94F7A", "#D14A1F"]
-EMPTY = "rgba(120, 120, 120, 0.12)"
-MAX_CELLS = 240  # a side; finer cells than pixels would be dropped, and a permutation is made of single cells
+# From light to dark on white, from dim to bright on black: every step stands out from both papers.
+SCALE = [[0.0, "#4b6a9b"], [0.35, "#7b73b6"], [0.65, "#cf6f8f"], [1.0, "#f2b34c"]]
+NOTHING = "rgba(120, 120, 120, 0.13)"
+WIDTH_PX, HEIGHT_PX, LARGEST_CELL_PX = 930, 420, 26
+CAPTION_PX, GAP_PX, BAR_PX = 44, 26, 76
 
 
-def kernel_map(matrices: Mapping[str, NDArray[Any]]) -> go.Figure:
-    """Draw matrices of kernel norms side by side, on one colour scale; pairs that are not connected stay empty.
+def kernel_maps(kernels: Mapping[str, NDArray[Any]], title: str = "") -> go.Figure:
+    """How strongly every output channel of a convolution looks at every input channel.
 
-    A side of more than 240 channels is drawn in steps of several channels, each as strong as its strongest kernel, so
-    that no single connection is lost.
+    A cell is the norm of one kh × kw kernel; zeros are left empty. Outputs run downwards, inputs to the right, and a
+    channel is as long in all maps. A grouped convolution shows what it stores: outputs × inputs of one group.
 
     Args:
-        matrices: by title, each (out, in), the norm of every kernel, finite and at least 0; 0 means not connected.
+        kernels: by name, each (out, in, kh, kw); several stand beside each other.
 
     Raises:
-        ValueError: if there is none, or one is empty, not a matrix, or holds something else than norms.
+        ValueError: if there is none, or one has not four axes.
     """
+    for name, kernel in kernels.items():
+        if kernel.ndim != 4:
+            raise ValueError(f"{name} has the shape {kernel.shape}; a kernel has four axes: out, in, kh, kw")
+    norms = {name: np.sqrt(np.square(kernel.astype(np.float64)).sum(axis=(2, 3))) for name, kernel in kernels.items()}
+    captions = {name: f"{norm.shape[0]} × {norm.shape[1]}{_zeros(norm)}" for name, norm in norms.items()}
+    hover = "out %{y}, in %{x}<br>norm %{z:.4f}<extra>%{meta}</extra>"
+    return _maps(norms, captions, hover, "norm", title)
+
+
+def field_maps(fields: Mapping[str, NDArray[Any]], captions: Mapping[str, str], title: str = "") -> go.Figure:
+    """Where an output pixel looks: its sensitivity to every input pixel, in powers of ten of the largest.
+
+    Args:
+        fields: by name, each (H, W), at least 0; see `analysis.receptive_field`.
+        captions: a few words by name.
+
+    Raises:
+        ValueError: if there is none.
+    """
+    decades = {name: _decades(field) for name, field in fields.items()}
+    return _maps(decades, captions, "y %{y}, x %{x}<br>10^%{z:.1f} of the largest<extra>%{meta}</extra>", "10^", title)
+
+
+def _decades(field: NDArray[Any], floor: float = -6.0) -> NDArray[Any]:
+    """Powers of ten below the largest value; what lies under the floor is nothing."""
+    largest = max(float(field.max()), np.finfo(np.float64).tiny)
+    decades = np.log10(np.maximum(field / largest, 10.0 ** (floor - 1)))
+    return np.where(decades < floor, np.nan, decades)
+
+
+def _maps(
+    matrices: Mapping[str, NDArray[Any]], captions: Mapping[str, str], hover: str, unit: str, title: str
+) -> go.Figure:
     if not matrices:
-        raise ValueError("there are no kernels to show")
-    for title, matrix in matrices.items():
-        _check(title, matrix)
-    largest = max(float(matrix.max()) for matrix in matrices.values()) or 1.0
-    titles = [_title(title, matrix) for title, matrix in matrices.items()]
-    figure = make_subplots(1, len(matrices), subplot_titles=titles, horizontal_spacing=0.3 / (len(matrices) + 4))
-    for column, (title, matrix) in enumerate(matrices.items(), start=1):
-        figure.add_trace(_heatmap(title, matrix), row=1, col=column)
-        _axes(figure, matrix, column)
-    figure.update_annotations(font={"size": 13, "color": GREY})
-    bar = {"title": {"text": "norm"}, "thickness": 12, "outlinewidth": 0, "len": 0.9}
-    figure.update_layout(coloraxis={"cmin": 0, "cmax": largest, "colorscale": SCALE, "colorbar": bar})
-    styled(figure, height=400)
-    return figure.update_layout(plot_bgcolor=EMPTY, margin={"t": 64})
+        raise ValueError("there is no matrix to draw")
+    shapes = [matrix.shape for matrix in matrices.values()]
+    by_width = (WIDTH_PX - BAR_PX - GAP_PX * len(shapes)) / sum(width for _, width in shapes)
+    cell = min(LARGEST_CELL_PX, by_width, HEIGHT_PX / max(height for height, _ in shapes))
+    total_px = sum(width * cell for _, width in shapes) + GAP_PX * (len(shapes) - 1)
+    plot_px = max(max(height for height, _ in shapes) * cell, 150.0)
+    figure, left = go.Figure(), 0.0
+    for number, (name, matrix) in enumerate(matrices.items(), start=1):
+        values = np.where(matrix == 0, np.nan, matrix) if unit == "norm" else matrix
+        shown = {"coloraxis": "coloraxis", "hovertemplate": hover, "meta": name, "name": name, "hoverongaps": False}
+        axis = "" if number == 1 else str(number)
+        figure.add_heatmap(z=values.astype(np.float32), xaxis=f"x{axis}", yaxis=f"y{axis}", **shown)
+        right = left + matrix.shape[1] * cell
+        _place(figure, axis, matrix.shape, (left / total_px, right / total_px), matrix.shape[0] * cell / plot_px)
+        _caption(figure, left / total_px, name, captions.get(name, ""))
+        left = right + GAP_PX
+    bar = {"title": {"text": "" if unit != "norm" else unit}, "thickness": 12, "outlinewidth": 0, "len": 1.0}
+    if unit != "norm":
+        bar |= {"tickprefix": "10<sup>", "ticksuffix": "</sup>"}
+    figure.update_layout(
+        coloraxis={"colorscale": SCALE, "colorbar": bar, "cmin": 0 if unit == "norm" else None}, plot_bgcolor=NOTHING
+    )
+    top = CAPTION_PX + (34 if title else 0)
+    styled(figure, title, height=round(plot_px + top + 12))
+    figure.update_layout(plot_bgcolor=NOTHING, width=round(total_px + BAR_PX + 20), margin={"l": 4, "t": top, "b": 8})
+    return figure
 
 
-def strongest(matrix: NDArray[Any], most: int = MAX_CELLS) -> tuple[NDArray[Any], int, int]:
-    """Make a matrix smaller by keeping the largest of each rectangle.
-
-    Returns:
-        The matrix, at most (most, most), and how many rows and columns one of its cells stands for.
-    """
-    rows, columns = (math.ceil(side / most) for side in matrix.shape)
-    missing = [(0, -side % step) for side, step in zip(matrix.shape, (rows, columns), strict=True)]
-    whole = np.pad(matrix, missing)
-    blocks = whole.reshape(whole.shape[0] // rows, rows, whole.shape[1] // columns, columns)
-    return blocks.max(axis=(1, 3)), rows, columns
-
-
-def _check(title: str, matrix: NDArray[Any]) -> None:
-    if matrix.ndim != 2 or not matrix.size:
-        raise ValueError(f"{title} has the shape {matrix.shape}; a matrix (out, in) is needed")
-    if not np.isfinite(matrix).all() or (matrix < 0).any():
-        raise ValueError(f"{title} holds numbers that are no norms: negative or not finite")
-
-
-def _title(title: str, matrix: NDArray[Any]) -> str:
-    out_channels, in_channels = matrix.shape
-    filled = 100 * np.count_nonzero(matrix) / matrix.size
-    return f"<b>{title}</b><br>{out_channels} × {in_channels}, {filled:.3g} % connected"
-
-
-def _heatmap(title: str, matrix: NDArray[Any]) -> go.Heatmap:
-    cells, rows, columns = strongest(matrix.astype(float))
-    return go.Heatmap(
-        z=np.where(cells > 0, cells, np.nan),
-        x0=(columns - 1) / 2,
-        dx=columns,
-        y0=(rows - 1) / 2,
-        dy=rows,
-        name=title,
-        coloraxis="coloraxis",
-        hoverongaps=False,
-        hovertemplate="input %{x} → output %{y}<br>norm %{z:.3g}<extra>%{fullData.name}</extra>",
+def _place(figure: go.Figure, axis: str, shape: Sequence[int], across: tuple[float, float], share: float) -> None:
+    hidden = {"showgrid": False, "zeroline": False, "showticklabels": False, "ticks": ""}
+    across = (across[0], min(across[1], 1.0))
+    figure.update_layout(
+        {
+            f"xaxis{axis}": {**hidden, "domain": across, "range": (-0.5, shape[1] - 0.5), "anchor": f"y{axis}"},
+            f"yaxis{axis}": {
+                **hidden,
+                "domain": (max(1 - share, 0.0), 1),
+                "range": (shape[0] - 0.5, -0.5),
+                "anchor": f"x{axis}",
+            },
+        }
     )
 
 
-def _axes(figure: go.Figure, matrix: NDArray[Any], column: int) -> None:
-    out_channels, in_channels = matrix.shape
-    plain: dict[str, Any] = {"showgrid": False, "zeroline": False, "constrain": "domain", "tickformat": "d"}
-    figure.update_xaxes(title_text="input channel", range=(-0.5, in_channels - 0.5), row=1, col=column, **plain)
-    leader = "x" if column == 1 else f"x{column}"
-    figure.update_yaxes(
-        range=(out_channels - 0.5, -0.5), scaleanchor=leader, constraintoward="top", row=1, col=column, **plain
+def _caption(figure: go.Figure, left: float, name: str, text: str) -> None:
+    figure.add_annotation(
+        x=left,
+        y=1,
+        xref="paper",
+        yref="paper",
+        xanchor="left",
+        yanchor="bottom",
+        align="left",
+        text=f"<b>{name}</b><br>{text}",
+        showarrow=False,
+        font={"size": 12, "color": GREY},
     )
-    if column == 1:
-        figure.update_yaxes(title_text="output channel", row=1, col=column)
+
+
+def _zeros(norm: NDArray[Any]) -> str:
+    share = float((norm == 0).mean())
+    if share == 0:
+        return ""
+    return f", {share:.0%} zero" if share < 0.99 else f", {share:.2%} zero"

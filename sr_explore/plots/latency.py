@@ -1,142 +1,150 @@
-"""How milliseconds grow with the picture, and from which size on one network overtakes another."""
+"""Milliseconds against picture size for several networks, and where one overtakes another."""
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations, pairwise
+from itertools import pairwise
 
 import plotly.graph_objects as go
 
 from sr_explore.plots.theme import GREY, PALETTE, styled
 from sr_explore.records import TimingRecord
 
-SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "star")
-TICKS = [step * 10.0**power for power in range(-4, 6) for step in (1, 2, 5)]
-Points = Sequence[tuple[float, float]]
+Curves = Mapping[str, Sequence[TimingRecord]]
+SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x")
 
 
 @dataclass(frozen=True)
 class Crossover:
-    """Where two lines cross: below `x`, `faster_below` is the lower one, above it `faster_above`."""
+    """Where two curves cross: up to so many low-resolution `pixels` the network `small` is faster, above it `large`."""
 
-    faster_below: str
-    faster_above: str
-    x: float
-    y: float
+    pixels: float
+    ms: float
+    small: str
+    large: str
+
+    @property
+    def side(self) -> float:
+        """The side of a square picture of so many pixels."""
+        return math.sqrt(self.pixels)
 
 
-def crossovers(lines: Mapping[str, Points]) -> tuple[Crossover, ...]:
-    """Where any two lines cross, straight between their points on log-log axes.
+def latency_plot(curves: Curves, pairs: Sequence[tuple[str, str]] = ()) -> go.Figure:
+    """Median time over the side of the picture, with the quartiles as bars, both axes logarithmic.
 
     Args:
-        lines: by name, (x, y), all above 0, in any order, each x at most once; outside the range that two lines share
-            nothing is said. Lines that only touch do not cross.
-
-    Returns:
-        From left to right.
+        curves: by name, records of square or other sizes; a picture counts as a square of as many pixels.
+        pairs: names of curves whose crossovers are marked; see `crossovers`.
 
     Raises:
-        ValueError: if a number is not above 0.
+        ValueError: if there is no curve.
     """
-    logs = {name: _logs(name, points) for name, points in lines.items()}
-    found = [each for one, other in combinations(logs, 2) for each in _crossings(one, logs[one], other, logs[other])]
-    return tuple(sorted(found, key=lambda each: each.x))
-
-
-def latency_plot(timings: Mapping[str, Sequence[TimingRecord]]) -> go.Figure:
-    """Median milliseconds over megapixels of the low-resolution input, both on log scales, with every crossover named.
-
-    Args:
-        timings: by name of the network or layout, one record a size. Bars are half the interquartile range.
-    """
-    lines = {name: _points(records) for name, records in timings.items()}
+    if not curves:
+        raise ValueError("there is no curve to draw")
     figure = go.Figure()
-    for index, (name, records) in enumerate(timings.items()):
-        ordered = sorted(records, key=_megapixels)
+    for index, (name, records) in enumerate(curves.items()):
         figure.add_scatter(
-            x=[_megapixels(record) for record in ordered],
-            y=[record.median_ms for record in ordered],
-            error_y={"array": [record.iqr_ms / 2 for record in ordered], "thickness": 1, "width": 3},
-            name=name,
+            x=[math.sqrt(_pixels(record)) for record in records],
+            y=[record.median_ms for record in records],
+            error_y={"array": [record.iqr_ms / 2 for record in records], "thickness": 1, "width": 3},
             mode="lines+markers",
+            name=name,
             line_color=PALETTE[index % len(PALETTE)],
-            marker={"symbol": SYMBOLS[index % len(SYMBOLS)], "size": 8},
-            text=[f"{record.size[1]} × {record.size[0]} px" for record in ordered],
-            hovertemplate="%{text}: %{y:.3g} ms<extra>%{fullData.name}</extra>",
+            marker={"size": 9, "symbol": SYMBOLS[index % len(SYMBOLS)]},
+            customdata=[f"{record.size[1]} × {record.size[0]} px, {record.runs} runs" for record in records],
+            hovertemplate="<b>%{fullData.name}</b><br>%{y:.2f} ms<br>%{customdata}<extra></extra>",
         )
-    if found := crossovers(lines):
-        _mark(figure, found)
-    figure.update_xaxes(type="log", tickvals=TICKS, title_text="megapixels of input")
-    figure.update_yaxes(type="log", tickvals=TICKS, title_text=f"milliseconds{_where(timings)}")
-    return styled(figure, height=440)
+    for one, other in pairs:
+        for crossing in crossovers(curves, one, other):
+            _mark(figure, crossing)
+    first = next(record for records in curves.values() for record in records)
+    ticks = sorted({round(math.sqrt(_pixels(record))) for records in curves.values() for record in records})
+    figure.update_xaxes(type="log", title_text="side of the low-resolution picture (px)", tickvals=ticks)
+    figure.update_yaxes(type="log", title_text="milliseconds a picture", dtick="D2")
+    return styled(figure, f"{first.device}, {first.dtype}", height=440)
 
 
-def _mark(figure: go.Figure, found: Sequence[Crossover]) -> None:
-    """Number the crossovers and name them in the corner that growing lines leave free: at their places they overlap."""
-    texts = [f"from {each.x:.2g} megapixels on, {each.faster_above} beats {each.faster_below}" for each in found]
+def crossovers(curves: Curves, one: str, other: str) -> tuple[Crossover, ...]:
+    """Where two curves cross, from small pictures to large ones.
+
+    A size at which the two differ by less than their spreads together decides nothing; a crossing lies between two
+    sizes that do decide, and differently.
+    """
+    pairs = sorted(_same_sizes(curves[one], curves[other]), key=lambda pair: _pixels(pair[0]))
+    clear = [pair for pair in pairs if _winner(*pair) is not None]
+    found = []
+    for (a, b), (c, d) in pairwise(clear):
+        if _winner(a, b) != _winner(c, d):
+            pixels, ms = _meeting(a, b, c, d)
+            small, large = (one, other) if _winner(a, b) == 0 else (other, one)
+            found.append(Crossover(pixels, ms, small, large))
+    return tuple(found)
+
+
+def verdict(curves: Curves, one: str, other: str) -> str:
+    """One honest sentence on which of two is faster, and where."""
+    found = crossovers(curves, one, other)
+    if len(found) > 1:
+        sides = ", ".join(f"{crossing.side:.0f}" for crossing in found)
+        return f"{one} and {other} overtake each other more than once (near {sides} px): too close to call."
+    if found:
+        (crossing,) = found
+        return f"{crossing.small} is faster up to about {crossing.side:.0f} px a side, {crossing.large} above."
+    pairs = _same_sizes(curves[one], curves[other])
+    clear = [pair for pair in pairs if _winner(*pair) is not None]
+    if not clear:
+        return f"{one} and {other} cannot be told apart here: they differ by less than the measurements vary."
+    faster, slower = (one, other) if _winner(*clear[0]) == 0 else (other, one)
+    ratios = sorted(max(a.median_ms, b.median_ms) / min(a.median_ms, b.median_ms) for a, b in clear)
+    clearly = "at every size" if len(clear) == len(pairs) else f"at {len(clear)} of {len(pairs)} sizes"
+    return (
+        f"No crossover: {faster} is faster than {slower} {clearly} measured,"
+        f" by a factor of {ratios[0]:.1f} to {ratios[-1]:.1f}."
+    )
+
+
+def _mark(figure: go.Figure, crossing: Crossover) -> None:
+    figure.add_vline(crossing.side, line={"color": GREY, "dash": "dot", "width": 1})
     figure.add_scatter(
-        x=[each.x for each in found],
-        y=[each.y for each in found],
-        mode="markers+text",
-        marker={"symbol": "circle-open", "size": 16, "color": GREY, "line_width": 2},
-        text=[f"<b>{number}</b>" for number in range(1, len(found) + 1)],
-        textposition=["bottom right" if index % 2 == 0 else "top left" for index in range(len(found))],
-        customdata=texts,
-        name="crossover",
-        showlegend=False,
-        hovertemplate="%{customdata}<extra></extra>",
+        x=[crossing.side],
+        y=[crossing.ms],
+        mode="markers",
+        marker={"size": 17, "symbol": "circle-open", "color": GREY, "line": {"width": 2}},
+        name=f"crossover: {crossing.small} | {crossing.large}",
+        hovertemplate=f"{crossing.small} is faster up to here,<br>{crossing.large} above<extra></extra>",
     )
     figure.add_annotation(
-        x=1,
-        y=0,
-        xref="paper",
+        x=math.log10(crossing.side),
+        y=0.02,
         yref="paper",
-        xanchor="right",
         yanchor="bottom",
-        text="<br>".join(f"<b>{number}</b>  {text}" for number, text in enumerate(texts, start=1)),
-        align="left",
+        xanchor="left",
+        text=f" ≈ {crossing.side:.0f} px",
         showarrow=False,
-        font={"color": GREY, "size": 12},
+        font={"size": 12, "color": GREY},
     )
 
 
-def _crossings(one: str, first: Points, other: str, second: Points) -> list[Crossover]:
-    low, high = max(first[0][0], second[0][0]), min(first[-1][0], second[-1][0])
-    places = sorted({x for x, _ in [*first, *second] if low <= x <= high})
-    gaps = [(x, _at(first, x) - _at(second, x)) for x in places]
-    found = []
-    apart = [(x, gap) for x, gap in gaps if not math.isclose(gap, 0, abs_tol=1e-12)]
-    for (x0, gap0), (x1, gap1) in pairwise(apart):
-        if gap0 * gap1 < 0:
-            touching = [x for x, _ in gaps if x0 < x < x1]
-            x = touching[0] if touching else x0 + (x1 - x0) * gap0 / (gap0 - gap1)
-            names = (one, other) if gap0 < 0 else (other, one)
-            found.append(Crossover(*names, math.exp(x), math.exp(_at(first, x))))
-    return found
+def _pixels(record: TimingRecord) -> int:
+    return record.size[0] * record.size[1]
 
 
-def _at(points: Points, x: float) -> float:
-    if len(points) == 1:
-        return points[0][1]
-    index = next((i for i in range(1, len(points)) if points[i][0] >= x), len(points) - 1)
-    (x0, y0), (x1, y1) = points[index - 1], points[index]
-    return y0 + (y1 - y0) * (x - x0) / (x1 - x0)
+def _same_sizes(one: Sequence[TimingRecord], other: Sequence[TimingRecord]) -> list[tuple[TimingRecord, TimingRecord]]:
+    by_size = {record.size: record for record in other}
+    return [(record, by_size[record.size]) for record in one if record.size in by_size]
 
 
-def _logs(name: str, points: Points) -> list[tuple[float, float]]:
-    if not points or any(not value > 0 for point in points for value in point):
-        raise ValueError(f"{name} needs points, and a log scale shows only numbers above 0")
-    return sorted((math.log(x), math.log(y)) for x, y in points)
+def _winner(one: TimingRecord, other: TimingRecord) -> int | None:
+    """0 if the first is clearly faster, 1 if the second is, None if the spreads leave it open."""
+    if abs(one.median_ms - other.median_ms) <= (one.iqr_ms + other.iqr_ms) / 2:
+        return None
+    return int(one.median_ms > other.median_ms)
 
 
-def _points(records: Sequence[TimingRecord]) -> list[tuple[float, float]]:
-    return [(_megapixels(record), record.median_ms) for record in records]
-
-
-def _megapixels(record: TimingRecord) -> float:
-    return record.size[0] * record.size[1] / 1e6
-
-
-def _where(timings: Mapping[str, Sequence[TimingRecord]]) -> str:
-    places = {f"{record.device}, {record.dtype}" for records in timings.values() for record in records}
-    return f" ({places.pop()})" if len(places) == 1 else ""
+def _meeting(a: TimingRecord, b: TimingRecord, c: TimingRecord, d: TimingRecord) -> tuple[float, float]:
+    """Pixels and milliseconds where the line from a to c meets the one from b to d, on logarithmic axes."""
+    left, right = math.log(_pixels(a)), math.log(_pixels(c))
+    before, after = math.log(a.median_ms / b.median_ms), math.log(c.median_ms / d.median_ms)
+    share = before / (before - after)
+    ms = math.log(a.median_ms) + share * math.log(c.median_ms / a.median_ms)
+    return math.exp(left + share * (right - left)), math.exp(ms)

@@ -1,187 +1,212 @@
-"""Networks drawn as boxes, as high as they are wide in channels, above each other on one scale."""
+"""Networks as boxes and wires, above each other, one channel as tall everywhere."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 
 import plotly.graph_objects as go
+from plotly.subplots import make_subplots
 
 from sr_explore.plots.theme import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, styled
 from sr_explore.records import Sketch, SketchBox, SketchWire
 
-COLOURS = {"head": SKY, "entry": ORANGE, "block": BLUE, "order": GREY, "tail": PURPLE, "upsample": GREEN}
-TALLEST_PX, LABEL_PX, TITLE_PX, DETOUR_PX = 170, 17, 30, 26
-BOX_WIDTH = 0.62  # of a column
+KINDS = {
+    "picture": ("picture", GREY),
+    "convolution": ("convolution", SKY),
+    "small block": ("small block", PURPLE),
+    "block": ("block", BLUE),
+    "index": ("channels moved by index", ORANGE),
+    "1×1": ("channels moved by a 1×1 convolution", GREEN),
+    "sum": ("sum", GREY),
+}
+CHANNEL_PX, ROOM, TITLE_PX = 0.95, 26.0, 30
+ELBOW = 0.17
+SMALLEST_LABELLED = 15.0
+ON_COLOUR = {"block": "white", "small block": "#111111", "sum": "white"}
 
 
-def network_plot(sketches: Mapping[str, Sketch]) -> go.Figure:
-    """Draw networks above each other: a box is as high as the channels that it puts out, all on the same scale.
+def network_plot(sketches: Sequence[Sketch]) -> go.Figure:
+    """Draw networks above each other, so that what a stage changed can be seen.
 
-    The bars inside a box are the layers that features pass on their way through it, each as high as its own output
-    channels. Bands are features that flow on; dotted lines go around boxes.
-
-    Args:
-        sketches: by title, from `sr_explore.analysis.sketch`.
+    The taller a box, the more channels it puts out. A wide block shows the parts that do not touch each other. A
+    dotted outline is what the same box was in the drawing above, where it was taller there.
 
     Raises:
-        ValueError: if there is none.
+        ValueError: if there is nothing to draw.
     """
     if not sketches:
         raise ValueError("there is no network to draw")
-    channels = max(width for drawing in sketches.values() for box in drawing.boxes for width in _all_widths(box))
-    px = TALLEST_PX / channels
-    figure, top = go.Figure(), 0.0
-    for title, drawing in sketches.items():
-        place = _Place.of(drawing, px, top + TITLE_PX)
-        _title(figure, title, drawing, top)
-        _draw(figure, drawing, place)
-        top = place.bottom
-    columns = max(box.column for drawing in sketches.values() for box in drawing.boxes) + 1
-    hidden = {"visible": False, "fixedrange": True}
-    figure.update_xaxes(range=(-0.1, columns - 0.25), **hidden)
-    figure.update_yaxes(range=(top, 0), **hidden)
-    figure.update_layout(hovermode="closest", showlegend=False)
-    styled(figure, height=round(top) + 16)
-    return figure.update_layout(margin={"t": 8, "b": 8})
+    ghosts = [{}, *(former_heights(above, below) for above, below in pairwise(sketches))]
+    spans = [_span(drawing, former) for drawing, former in zip(sketches, ghosts, strict=True)]
+    heights = [bottom - top for top, bottom in spans]
+    total = sum(heights) * CHANNEL_PX + TITLE_PX * len(sketches) + 24
+    figure = make_subplots(
+        len(sketches),
+        1,
+        row_heights=heights,
+        vertical_spacing=TITLE_PX / total,
+        subplot_titles=[_title(s) for s in sketches],
+    )
+    figure.update_annotations(x=0, xanchor="left", font={"size": 13, "color": GREY})
+    shown: set[str] = set()
+    for row, drawing in enumerate(sketches, start=1):
+        _draw(figure, drawing, row, shown)
+        _add_ghosts(figure, drawing, ghosts[row - 1], row)
+        top, bottom = spans[row - 1]
+        figure.update_yaxes(range=(bottom, top), visible=False, fixedrange=True, row=row, col=1)
+    longest = max(box.left + box.length for drawing in sketches for box in drawing.boxes)
+    figure.update_xaxes(range=(-0.1, longest + 0.1), visible=False, fixedrange=True)
+    styled(figure, height=round(total + 40))
+    return figure.update_layout(legend={"y": -8 / total, "yanchor": "top", "x": 0, "xanchor": "left"}, margin_t=34)
 
 
-@dataclass(frozen=True)
-class _Place:
-    """Where boxes stand: y in px, downwards; `lanes` gives the middle of each, `middle` that of the whole."""
-
-    px: float
-    lanes: dict[int, float]
-    top: float
-    middle: float
-    end: float
-    bottom: float
-
-    @classmethod
-    def of(cls, drawing: Sketch, px: float, top: float) -> "_Place":
-        over = any(wire.way == "over" for wire in drawing.wires)
-        under = any(wire.way == "under" for wire in drawing.wires)
-        top += DETOUR_PX * over
-        heights: dict[int, float] = {}
-        for item in [*drawing.boxes, *(wire for wire in drawing.wires if wire.way == "lane")]:
-            if item.lane is not None:
-                heights[item.lane] = max(heights.get(item.lane, 0), item.channels * px)
-        parallel = sum(heights.values()) + LABEL_PX * len(heights)
-        spanning = [max(_all_widths(box)) * px + LABEL_PX for box in drawing.boxes if box.lane is None]
-        height = max([parallel, *spanning])
-        lanes, y = {}, top + (height - parallel) / 2
-        for lane, own in sorted(heights.items()):
-            lanes[lane] = y + LABEL_PX + own / 2
-            y += LABEL_PX + own
-        end = top + height
-        return cls(px, lanes, top, top + (height + LABEL_PX) / 2, end, end + DETOUR_PX * under + 10)
-
-    def y(self, lane: int | None) -> float:
-        return self.middle if lane is None else self.lanes[lane]
-
-    def span(self, lane: int | None, channels: int) -> tuple[float, float]:
-        half = channels * self.px / 2
-        return self.y(lane) - half, self.y(lane) + half
+def _title(sketch: Sketch) -> str:
+    figures = f"{sketch.layers} convolutions, {sketch.params:,} parameters"
+    return f"<b>{sketch.title}</b>  {figures}" if sketch.title else figures
 
 
-def _all_widths(box: SketchBox) -> list[int]:
-    return [box.channels, *box.widths.values()]
+def former_heights(above: Sketch, below: Sketch) -> dict[str, float]:
+    """By path, how tall the boxes of `below` were in the drawing above it, where they were taller."""
+    former = {box.path: box.height for box in above.boxes if box.kind != "picture"}
+    return {
+        box.path: former[box.path]
+        for box in below.boxes
+        if former.get(box.path, 0) > box.height and not box.path.endswith(".concat")
+    }
 
 
-def _title(figure: go.Figure, title: str, drawing: Sketch, top: float) -> None:
-    text = f"<b>{title}</b>  {drawing.params:,} parameters"
-    style = {"showarrow": False, "xanchor": "left", "yanchor": "top", "font": {"color": GREY, "size": 14}}
-    figure.add_annotation(x=-0.08, y=top + 6, text=text, **style)
+def _span(sketch: Sketch, former: Mapping[str, float]) -> tuple[float, float]:
+    edges = [box.middle + side * former.get(box.path, box.height) / 2 for box in sketch.boxes for side in (-1, 1)]
+    edges += [wire.via for wire in sketch.wires if wire.via is not None]
+    return min(edges) - ROOM / 4, max(edges) + ROOM
 
 
-def _draw(figure: go.Figure, drawing: Sketch, place: _Place) -> None:
-    boxes = {box.path: box for box in drawing.boxes}
-    for wire in drawing.wires:
-        if wire.way in ("over", "under"):
-            _detour(figure, wire, boxes[wire.source], boxes[wire.target], place)
-        else:
-            _band(figure, wire, boxes, drawing.wires, place)
-    for box in drawing.boxes:
-        _box(figure, box, place)
-    tops = [place.span(box.lane, max(_all_widths(box)))[0] for box in drawing.boxes]
-    centres = [box.column + BOX_WIDTH / 2 for box in drawing.boxes]
+def _draw(figure: go.Figure, sketch: Sketch, row: int, shown: set[str]) -> None:
+    by_path = {box.path: box for box in sketch.boxes}
+    _add_wires(figure, sketch.wires, by_path, row)
+    for kind, (name, colour) in KINDS.items():
+        if boxes := [box for box in sketch.boxes if box.kind == kind]:
+            _add_boxes(figure, boxes, name, colour, row, kind not in shown and kind != "sum")
+            shown.add(kind)
+    for box in sketch.boxes:
+        _add_labels(figure, box, row)
+
+
+def _add_wires(figure: go.Figure, wires: Iterable[SketchWire], boxes: Mapping[str, SketchBox], row: int) -> None:
+    xs: list[float | None] = []
+    ys: list[float | None] = []
+    ends: list[tuple[float, float]] = []
+    for wire in wires:
+        points = route(boxes[wire.source], boxes[wire.target], wire.via)
+        xs += [*(x for x, _ in points), None]
+        ys += [*(y for _, y in points), None]
+        ends.append(points[-1])
+    line = {"color": GREY, "width": 1.4}
+    figure.add_scatter(x=xs, y=ys, mode="lines", line=line, showlegend=False, hoverinfo="skip", row=row, col=1)
+    marker = {"symbol": "arrow", "angle": 90, "size": 8, "color": GREY, "standoff": 1}
+    x, y = [x for x, _ in ends], [y for _, y in ends]
+    figure.add_scatter(x=x, y=y, mode="markers", marker=marker, showlegend=False, hoverinfo="skip", row=row, col=1)
+
+
+def route(source: SketchBox, target: SketchBox, via: float | None) -> list[tuple[float, float]]:
+    """The corners of a wire: straight where one box's middle faces the other box, else by one or two bends."""
+    start, end = source.left + source.length, target.left
+    if via is not None:
+        out, back = start + ELBOW, end - ELBOW
+        return [
+            (start, source.middle),
+            (out, source.middle),
+            (out, via),
+            (back, via),
+            (back, target.middle),
+            (end, target.middle),
+        ]
+    for box, other in ((source, target), (target, source)):
+        if abs(box.middle - other.middle) <= other.height / 2:
+            return [(start, box.middle), (end, box.middle)]
+    bend = end - ELBOW
+    return [(start, source.middle), (bend, source.middle), (bend, target.middle), (end, target.middle)]
+
+
+def _add_boxes(figure: go.Figure, boxes: Sequence[SketchBox], name: str, colour: str, row: int, legend: bool) -> None:
+    xs: list[float | None] = []
+    ys: list[float | None] = []
+    for box in boxes:
+        for top, bottom in part_edges(box):
+            left, right = box.left, box.left + box.length
+            xs += [left, right, right, left, left, None]
+            ys += [top, top, bottom, bottom, top, None]
     figure.add_scatter(
-        x=centres,
-        y=tops,
-        mode="text",
-        text=[f"{box.label} <b>{box.channels}</b>" for box in drawing.boxes],
-        textposition="top center",
-        textfont={"size": 11, "color": GREY},
+        x=xs,
+        y=ys,
+        mode="lines",
+        fill="toself",
+        fillcolor=colour,
+        line={"color": colour, "width": 1},
+        name=name,
+        legendgroup=name,
+        showlegend=legend,
         hoverinfo="skip",
+        row=row,
+        col=1,
     )
     figure.add_scatter(
-        x=centres,
-        y=[place.y(box.lane) for box in drawing.boxes],
+        x=[box.left + box.length / 2 for box in boxes],
+        y=[box.middle for box in boxes],
         mode="markers",
-        marker={"size": 30, "opacity": 0, "color": [COLOURS[box.kind] for box in drawing.boxes]},
-        text=[_story(box) for box in drawing.boxes],
-        hovertemplate="%{text}<extra></extra>",
+        marker={"size": 26, "color": colour, "opacity": 0},
+        customdata=[_story(box) for box in boxes],
+        hovertemplate="%{customdata}<extra></extra>",
+        name=name,
+        legendgroup=name,
+        showlegend=False,
+        row=row,
+        col=1,
     )
 
 
-def _box(figure: go.Figure, box: SketchBox, place: _Place) -> None:
-    colour, left = COLOURS[box.kind], box.column
-    y0, y1 = place.span(box.lane, max(_all_widths(box)))
-    frame = {"color": colour, "width": 1.5}
-    figure.add_shape(type="rect", name=box.path, x0=left, x1=left + BOX_WIDTH, y0=y0, y1=y1, line=frame)
-    widths = list(box.widths.values())
-    step = BOX_WIDTH / max(len(widths), 1)
-    for index, width in enumerate(widths):
-        bar0, bar1 = place.span(box.lane, width)
-        x0 = left + index * step
-        gap = 0.12 * step if len(widths) > 1 else 0
-        fill = {"fillcolor": colour, "line_width": 0, "opacity": 0.75}
-        figure.add_shape(type="rect", x0=x0 + gap, x1=x0 + step - gap, y0=bar0, y1=bar1, **fill)
-
-
-def _band(
-    figure: go.Figure, wire: SketchWire, boxes: Mapping[str, SketchBox], wires: Sequence[SketchWire], place: _Place
-) -> None:
-    """What flows from one box's right edge to its share of the next one's left edge."""
-    source, target = boxes[wire.source], boxes[wire.target]
-    x0, x1 = source.column + BOX_WIDTH, target.column
-    bands = [other for other in wires if other.way in ("direct", "lane")]
-    a0, a1 = _share(source, wire, [other for other in bands if other.source == wire.source], place)
-    b0, b1 = _share(target, wire, [other for other in bands if other.target == wire.target], place)
-    near = far = ""
-    if wire.way == "lane":
-        y0, y1 = place.span(wire.lane, wire.channels)
-        left, right = x0 + (1 - BOX_WIDTH) / 2, x1 - (1 - BOX_WIDTH) / 2
-        near, far = f"L {left} {y0} L {right} {y0} ", f"L {right} {y1} L {left} {y1} "
-    path = f"M {x0} {a0} {near}L {x1} {b0} L {x1} {b1} {far}L {x0} {a1} Z"
-    fill = {"fillcolor": GREY, "opacity": 0.25, "line_width": 0, "layer": "below"}
-    figure.add_shape(type="path", name=f"{wire.source} → {wire.target}", path=path, **fill)
-
-
-def _share(box: SketchBox, wire: SketchWire, wires: Sequence[SketchWire], place: _Place) -> tuple[float, float]:
-    """The part of a box's edge that is this wire's: its channels among all that arrive or leave, from the top."""
-    y0, y1 = place.span(box.lane, box.channels)
-    order = sorted(wires, key=lambda other: other.way != "lane")
-    total = sum(other.channels for other in order)
-    before = sum(other.channels for other in order[: order.index(wire)])
-    if not total:
-        return y0, y1
-    return y0 + (y1 - y0) * before / total, y0 + (y1 - y0) * (before + wire.channels) / total
-
-
-def _detour(figure: go.Figure, wire: SketchWire, source: SketchBox, target: SketchBox, place: _Place) -> None:
-    """Out of the source's middle, around everything, into the target."""
-    x0, x1 = source.column + BOX_WIDTH + 0.08, target.column + BOX_WIDTH / 2
-    if wire.way == "over":
-        clear = place.top - DETOUR_PX / 2
-        enters = place.span(target.lane, target.channels)[0] - LABEL_PX
-    else:
-        clear = place.end + DETOUR_PX / 2
-        enters = place.span(target.lane, target.channels)[1]
-    path = f"M {x0} {place.y(source.lane)} L {x0} {clear} L {x1} {clear} L {x1} {enters}"
-    line = {"color": GREY, "width": 1.5, "dash": "dot"}
-    figure.add_shape(type="path", name=f"{wire.source} → {wire.target}", path=path, line=line)
+def part_edges(box: SketchBox) -> list[tuple[float, float]]:
+    """(top, bottom) of every part of a box, with a slit between two."""
+    slit = 1.5 if len(box.parts) > 1 else 0.0
+    top, edges = box.middle - box.height / 2, []
+    for part in box.parts:
+        bottom = top + box.height * part / sum(box.parts)
+        edges.append((top + slit / 2, bottom - slit / 2))
+        top = bottom
+    return edges
 
 
 def _story(box: SketchBox) -> str:
-    inside = "<br>".join(f"{path}: {width}" for path, width in box.widths.items())
-    more = f"<br>output channels inside<br>{inside}" if len(box.widths) > 1 else ""
-    return f"<b>{box.path}</b><br>{box.channels} channels out<br>{box.params:,} parameters{more}"
+    if box.kind == "picture":
+        return f"<b>{box.path}</b><br>RGB picture"
+    lines = [f"<b>{box.path}</b>", f"{box.channels} channels out"]
+    if len(box.parts) > 1:
+        lines.append(f"in {len(box.parts)} parts of {', '.join(map(str, box.parts))}")
+    if box.layers:
+        lines.append(f"{box.layers} convolution{'s' if box.layers > 1 else ''}, {box.params:,} parameters")
+    return "<br>".join(lines)
+
+
+def _add_labels(figure: go.Figure, box: SketchBox, row: int) -> None:
+    inside = box.kind in ON_COLOUR
+    centre = box.left + box.length * (0.36 if "block" in box.kind else 0.5)
+    for label, (top, bottom) in zip(box.labels, part_edges(box), strict=True):
+        if not label or (inside and bottom - top < SMALLEST_LABELLED):
+            continue
+        figure.add_annotation(
+            x=centre if inside else box.left + box.length / 2,
+            y=(top + bottom) / 2 if inside else bottom,
+            yanchor="middle" if inside else "top",
+            text=label,
+            showarrow=False,
+            font={"size": 13 if inside else 11, "color": ON_COLOUR.get(box.kind, GREY)},
+            row=row,
+            col=1,
+        )
+
+
+def _add_ghosts(figure: go.Figure, sketch: Sketch, former: Mapping[str, float], row: int) -> None:
+    for box in sketch.boxes:
+        if box.path in former:
+            x = {"x0": box.left, "x1": box.left + box.length}
+            y = {"y0": box.middle - former[box.path] / 2, "y1": box.middle + former[box.path] / 2}
+            figure.add_shape(type="rect", **x, **y, line={"color": GREY, "width": 1, "dash": "dot"}, row=row, col=1)

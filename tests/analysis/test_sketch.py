@@ -1,87 +1,96 @@
-"""Sketches against the networks that they draw."""
-
 import pytest
+import torch
 from torch import nn
 
-from sr_explore.analysis import sketch
-from sr_explore.networks.rfdn import RFDN
+from sr_explore.analysis import connected_parts, sketch
+from sr_explore.conv_algebra import block_diagonal
 from sr_explore.records import Sketch
-from sr_explore.stages import Branch, ConcatToConv, MergeBranches, PruneChannels, apply_stages
-from tests.tiny import NETWORKS, tiny_branched, tiny_example, tiny_rfdn
+from sr_explore.stages import PruneChannels
+from tests.tiny import NETWORKS, tiny_example
 
 
-def boxes(drawing: Sketch):
-    return {box.path: box for box in drawing.boxes}
+def kinds(drawing: Sketch) -> dict[str, int]:
+    found = [box.kind for box in drawing.boxes]
+    return {kind: found.count(kind) for kind in dict.fromkeys(found)}
 
 
-def ways(drawing: Sketch):
-    return {(wire.source, wire.target): wire.way for wire in drawing.wires}
+def parts(drawing: Sketch, path: str) -> tuple[int, ...]:
+    (box,) = [box for box in drawing.boxes if box.path == path]
+    return box.parts
+
+
+def feeds(drawing: Sketch) -> set[tuple[str, str]]:
+    return {(wire.source, wire.target) for wire in drawing.wires}
+
+
+def test_channels_belong_together_if_weights_connect_them():
+    torch.manual_seed(0)
+    wide = block_diagonal([torch.rand(2, 2, 3, 3), torch.rand(3, 3, 3, 3)])
+    assert connected_parts(wide) == (2, 3)
+    wide[0, 4, 1, 1] = 1e-9
+    assert connected_parts(wide) == (5,)
+    assert connected_parts(torch.rand(6, 2, 3, 3), groups=3) == (2, 2, 2)
+    chain = torch.eye(9).roll(1, 0)[:, :, None, None]
+    assert connected_parts(chain) == (9,), "a channel reaches another through many"
+
+
+def test_a_row_becomes_branches_and_the_branches_one_wide_block():
+    row, branched, merged = (sketch(NETWORKS[name]()) for name in ("row", "branched-4s", "merged-4s"))
+    assert kinds(row)["block"] == kinds(branched)["block"] == 4
+    assert kinds(branched)["small block"] == 3
+    assert kinds(merged)["block"] == kinds(merged)["small block"] == 1
+    assert parts(merged, "blocks.0") == (8, 8, 8, 8)
+    assert parts(merged, "entry") == (8, 8, 8)
+    assert next(box.labels for box in merged.boxes if box.path == "blocks.0") == ("B1", "B2", "B3", "B4")
+
+
+def test_wires_say_what_feeds_what():
+    row = feeds(sketch(NETWORKS["row"]()))
+    assert {("head", "blocks.0"), ("blocks.0", "blocks.1"), ("blocks.1", "tail.fuse"), ("head", "+")} <= row
+    branched = feeds(sketch(NETWORKS["branched-2s"]()))
+    assert {("lr", "heads.1"), ("heads.1", "branches.1.entry"), ("branches.0.blocks.0", "tail.fuse")} <= branched
+    assert ("heads.0", "branches.0.blocks.0") in branched
+    merged = feeds(sketch(NETWORKS["merged-4s"]()))
+    assert {("heads.first", "blocks.0"), ("heads.rest", "entry"), ("entry", "blocks.0")} <= merged
+
+
+def test_folding_takes_the_layers_away_that_only_move_channels():
+    converted, folded = (kinds(sketch(NETWORKS[name]())) for name in ("converted-2s", "folded-2s"))
+    assert converted["1×1"] == 6
+    assert "1×1" not in folded
+    assert "index" not in folded
+
+
+def test_pruning_makes_boxes_lower():
+    before = NETWORKS["converted-4s"]()
+    after = PruneChannels(importance="magnitude")(before, tiny_example()).model
+    tall, low = ({box.path: box.height for box in sketch(model).boxes} for model in (before, after))
+    assert low["blocks.0"] == tall["blocks.0"] / 2
+    assert low["sr"] == tall["sr"]
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_every_parameter_is_in_one_box_and_everything_is_connected(name: str):
+def test_drawings_are_whole_and_nothing_overlaps(name: str):
     model = NETWORKS[name]()
-    drawing = sketch(model)
-    by_path = boxes(drawing)
-    assert sum(box.params for box in drawing.boxes) == drawing.params == sum(p.numel() for p in model.parameters())
-    assert all(model.get_submodule(path) for path in by_path)
-    assert len({(box.column, box.lane) for box in drawing.boxes}) == len(drawing.boxes)
-    targets = {wire.target for wire in drawing.wires}
-    assert all(box.column == 0 for box in drawing.boxes if box.path not in targets)
-    assert all(by_path[wire.source].column < by_path[wire.target].column for wire in drawing.wires)
+    drawing = sketch(model, "t")
+    paths = [box.path for box in drawing.boxes]
+    assert len(set(paths)) == len(paths)
+    assert {path for wire in drawing.wires for path in (wire.source, wire.target)} <= set(paths)
     assert Sketch.from_json(drawing.to_json()) == drawing
+    assert drawing.params == sum(parameter.numel() for parameter in model.parameters())
+    top = [box for box in drawing.boxes if not (box.path.endswith(".concat") and box.path != "tail.concat")]
+    for a in top:
+        for b in top:
+            apart = a.left + a.length <= b.left or b.left + b.length <= a.left
+            above = abs(a.middle - b.middle) >= (a.height + b.height) / 2
+            assert a is b or apart or above, (a.path, b.path)
+    for wire in drawing.wires:
+        ends = {box.path: box for box in drawing.boxes}
+        assert ends[wire.source].left + ends[wire.source].length < ends[wire.target].left
 
 
-def test_a_row_stands_in_a_row_and_every_block_reaches_the_tail():
-    drawing = sketch(RFDN())
-    assert [box.label for box in drawing.boxes] == ["head", "B1", "B2", "B3", "B4", "fuse", "smooth", "upsample"]
-    assert [box.column for box in drawing.boxes] == list(range(8))
-    assert [box.channels for box in drawing.boxes] == [50] * 7 + [48]
-    assert boxes(drawing)["blocks.0"].widths == {"refine.0": 50, "refine.1": 50, "refine.2": 50, "last": 25, "fuse": 50}
-    assert ways(drawing)["blocks.0", "tail.fuse"] == "over"
-    assert ways(drawing)["blocks.3", "tail.fuse"] == "direct"
-    assert ways(drawing)["head", "tail.upsample"] == "under"
-
-
-def test_branches_have_lanes_and_blocks_of_one_column():
-    drawing = sketch(tiny_branched(4, True))
-    blocks = [box for box in drawing.boxes if box.kind == "block"]
-    assert [(box.label, box.column, box.lane) for box in blocks] == [(f"B{i + 1}", 2, i) for i in range(4)]
-    assert [box.lane for box in drawing.boxes if box.kind == "entry"] == [1, 2, 3]
-    two = [box for box in sketch(tiny_branched(2, False)).boxes if box.kind == "block"]
-    assert [(box.label, box.column, box.lane) for box in two] == [
-        ("B1", 1, 0),
-        ("B2", 2, 0),
-        ("B3", 1, 1),
-        ("B4", 2, 1),
-    ]
-
-
-def test_merged_boxes_are_as_wide_as_all_branches():
-    drawing = sketch(MergeBranches()(tiny_branched(4, True), tiny_example()).model)
-    by_path = boxes(drawing)
-    assert {path: by_path[path].channels for path in ("heads.stack", "entry", "blocks.0", "tail.fuse")} == {
-        "heads.stack": 32,
-        "entry": 24,
-        "blocks.0": 32,
-        "tail.fuse": 8,
-    }
-    channels = {(wire.source, wire.target): (wire.channels, wire.way) for wire in drawing.wires}
-    assert channels["heads.stack", "blocks.0"] == (8, "lane")
-    assert channels["heads.stack", "entry"] == (24, "direct")
-
-
-def test_pruning_narrows_boxes():
-    before = tiny_rfdn()
-    after = apply_stages(before, (Branch(4), MergeBranches(), ConcatToConv(), PruneChannels(0.5)), tiny_example())
-    wide = boxes(sketch(apply_stages(before, (Branch(4), MergeBranches()), tiny_example())))
-    narrow = boxes(sketch(after))
-    assert narrow["blocks.0"].channels < wide["blocks.0"].channels
-    assert narrow["tail.upsample"].channels == wide["tail.upsample"].channels
-
-
-def test_any_other_network_is_a_plain_row():
-    net = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Sequential(nn.Conv2d(8, 4, 1), nn.Conv2d(4, 6, 1)))
-    drawing = sketch(net)
-    assert [(box.path, box.channels, box.column) for box in drawing.boxes] == [("0", 8, 0), ("2", 6, 1)]
-    assert ways(drawing) == {("0", "2"): "direct"}
+def test_other_networks_are_a_row_of_their_convolutions():
+    other = nn.Sequential(nn.Conv2d(3, 20, 3), nn.ReLU(), nn.Conv2d(20, 12, 3))
+    drawing = sketch(other)
+    assert [(box.path, box.channels) for box in drawing.boxes] == [("0", 20), ("2", 12)]
+    assert feeds(drawing) == {("0", "2")}

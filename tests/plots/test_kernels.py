@@ -1,48 +1,50 @@
 import numpy as np
 import pytest
 
-from sr_explore.plots import kernel_map
-from sr_explore.plots.kernels import MAX_CELLS, strongest
+from sr_explore.plots import field_maps, kernel_maps
 from tests.plots.records import layout, traces
 
 
-def test_zero_is_empty_and_small_is_not():
-    (trace,) = traces(kernel_map({"a": np.array([[0.0, 1e-9], [2.0, 0.0]])}))
-    assert np.isnan(trace.z).tolist() == [[True, False], [False, True]]
+def test_a_cell_is_the_norm_of_a_kernel_and_zeros_are_left_empty():
+    kernel = np.zeros((3, 2, 3, 3))
+    kernel[1, 0] = 2
+    kernel[2, 1, 0, 0] = -5
+    figure = kernel_maps({"k": kernel})
+    (cells,) = [np.asarray(trace.z) for trace in traces(figure)]
+    assert cells.shape == (3, 2)
+    assert cells[1, 0] == pytest.approx(6)
+    assert cells[2, 1] == pytest.approx(5)
+    assert int(np.isnan(cells).sum()) == 4
+    assert "3 × 2, 67% zero" in layout(figure).annotations[0].text
+    assert layout(figure).yaxis.range[0] > layout(figure).yaxis.range[1], "outputs run downwards"
 
 
-def test_all_share_one_scale_from_zero_to_the_largest():
-    figure = kernel_map({"a": np.eye(3), "b": 4 * np.eye(5)})
-    assert {trace.coloraxis for trace in traces(figure)} == {"coloraxis"}
-    assert (layout(figure).coloraxis.cmin, layout(figure).coloraxis.cmax) == (0, 4)
+def test_a_channel_is_as_long_in_all_maps():
+    figure = kernel_maps({"small": np.ones((5, 4, 1, 1)), "wide": np.ones((10, 8, 1, 1))})
+    plain = layout(figure)
+    across = [axis.domain[1] - axis.domain[0] for axis in (plain.xaxis, plain.xaxis2)]
+    down = [axis.domain[1] - axis.domain[0] for axis in (plain.yaxis, plain.yaxis2)]
+    assert across[1] == pytest.approx(2 * across[0])
+    assert down[1] == pytest.approx(2 * down[0])
+    assert plain.xaxis.domain[1] < plain.xaxis2.domain[0]
+    assert traces(figure)[0].coloraxis == traces(figure)[1].coloraxis, "one scale for all"
 
 
-def test_a_wide_permutation_keeps_every_connection():
-    size = 3 * MAX_CELLS - 1
-    matrix = np.eye(size)[np.random.default_rng(0).permutation(size)]
-    cells, rows, columns = strongest(matrix)
-    assert (max(cells.shape), rows, columns) == (MAX_CELLS, 3, 3)
-    assert {(int(r) // 3, int(c) // 3) for r, c in np.argwhere(matrix)} == {tuple(at) for at in np.argwhere(cells)}
-    (trace,) = traces(kernel_map({"p": matrix}))
-    assert (trace.x0, trace.dx) == (1, 3)
+def test_nearly_empty_is_not_called_empty():
+    assert "99.50% zero" in layout(kernel_maps({"p": np.eye(200)[:, :, None, None]})).annotations[0].text
 
 
-def test_small_matrices_stay_as_they_are():
-    matrix = np.arange(6.0).reshape(2, 3)
-    assert np.array_equal(strongest(matrix)[0], matrix)
-    assert list(layout(kernel_map({"a": matrix})).yaxis.range) == [1.5, -0.5]  # the first output on top
+def test_fields_are_drawn_in_powers_of_ten_and_what_is_too_weak_is_left_empty():
+    field = np.array([[1.0, 0.01], [1e-9, 0.0]])
+    figure = field_maps({"f": field}, {"f": "words"})
+    cells = np.asarray(traces(figure)[0].z)
+    assert cells[0].tolist() == pytest.approx([0, -2])
+    assert np.isnan(cells[1]).all()
+    assert "words" in layout(figure).annotations[0].text
 
 
-def test_titles_say_how_much_is_connected():
-    assert layout(kernel_map({"a": np.eye(4)})).annotations[0].text == "<b>a</b><br>4 × 4, 25 % connected"
-
-
-@pytest.mark.parametrize("matrix", [np.ones(3), np.ones((0, 2)), -np.ones((2, 2)), np.full((2, 2), np.nan)])
-def test_what_is_no_matrix_of_norms_is_refused(matrix):
-    with pytest.raises(ValueError, match="bad"):
-        kernel_map({"bad": matrix})
-
-
-def test_nothing_is_refused():
-    with pytest.raises(ValueError, match="no kernels"):
-        kernel_map({})
+def test_what_cannot_be_drawn_is_refused():
+    with pytest.raises(ValueError, match="no matrix"):
+        kernel_maps({})
+    with pytest.raises(ValueError, match="four axes"):
+        kernel_maps({"k": np.ones((3, 2))})

@@ -1,54 +1,62 @@
 import pytest
 
-from sr_explore.plots import crossovers, latency_plot
+from sr_explore.plots import crossovers, latency_plot, verdict
 from sr_explore.records import TimingRecord
 from tests.plots.records import layout, traces
 
 
-def record(side: int, ms: float, device: str = "GPU") -> TimingRecord:
-    return TimingRecord(ms, 0.4, 9, (side, 2 * side), device, "float16", 1)
+def curve(*points: tuple[int, float], spread: float = 0.01) -> list[TimingRecord]:
+    return [TimingRecord(ms, spread, 5, (side, side), "CPU", "float32", 1) for side, ms in points]
 
 
-def test_power_laws_cross_where_they_should():
-    # y = x² and y = 10 x cross at (10, 100); both are straight on log axes, whatever points they are given by.
-    (found,) = crossovers({"square": [(1, 1), (1000, 10**6)], "line": [(2, 20), (50, 500), (400, 4000)]})
-    assert (found.faster_below, found.faster_above) == ("square", "line")
-    assert (found.x, found.y) == (pytest.approx(10), pytest.approx(100))
+STEEP = curve((10, 1.0), (20, 4.0), (40, 16.0))
+FLAT = curve((10, 4.0), (20, 4.5), (40, 5.0))
+CURVES = {"steep": STEEP, "flat": FLAT}
 
 
-def test_a_crossing_on_a_measured_point_counts_once():
-    (found,) = crossovers({"a": [(1, 1), (10, 10), (100, 100)], "b": [(1, 2), (10, 10), (100, 50)]})
-    assert (found.faster_below, found.faster_above, found.x) == ("a", "b", pytest.approx(10))
+def test_a_crossing_lies_where_the_lines_meet_on_logarithmic_axes():
+    lines = {"a": curve((10, 1.0), (40, 16.0)), "b": curve((10, 4.0), (40, 4.0))}
+    (crossing,) = crossovers(lines, "a", "b")
+    assert crossing.side == pytest.approx(20)
+    assert crossing.ms == pytest.approx(4)
+    assert (crossing.small, crossing.large) == ("a", "b")
+    assert crossovers(lines, "b", "a") == (crossing,)
+    assert verdict(lines, "b", "a") == "a is faster up to about 20 px a side, b above."
 
 
-def test_touching_is_not_crossing_and_nothing_is_said_outside_the_shared_range():
-    assert not crossovers({"a": [(1, 1), (10, 10), (100, 100)], "b": [(1, 2), (10, 10), (100, 200)]})
-    assert not crossovers({"a": [(1, 1), (2, 2)], "b": [(3, 1), (4, 1)]})
-    assert not crossovers({"a": [(1, 1), (2, 2)], "b": [(1, 1), (2, 2)]})
+def test_a_difference_within_the_spread_decides_nothing():
+    noisy = {"a": curve((10, 1.0), (20, 2.0), (40, 4.0), spread=1.0), "b": curve((10, 1.5), (20, 1.9), (40, 4.3))}
+    assert crossovers(noisy, "a", "b") == ()
+    assert "cannot be told apart" in verdict(noisy, "a", "b")
 
 
-def test_several_come_from_left_to_right():
-    lines = {"a": [(1, 1), (10, 3), (100, 1)], "b": [(1, 2), (10, 2), (100, 2)], "c": [(1, 9), (100, 9)]}
-    assert [(each.faster_below, each.faster_above) for each in crossovers(lines)] == [("a", "b"), ("b", "a")]
+def test_no_crossover_is_said_in_so_many_words():
+    lines = {"a": curve((10, 1.0), (20, 2.0)), "b": curve((10, 2.0), (20, 6.0))}
+    assert crossovers(lines, "a", "b") == ()
+    sentence = "No crossover: a is faster than b at every size measured, by a factor of 2.0 to 3.0."
+    assert verdict(lines, "b", "a") == sentence
+    assert len(traces(latency_plot(lines, [("a", "b")]))) == 2
 
 
-def test_numbers_that_no_log_scale_shows_are_refused():
-    with pytest.raises(ValueError, match="a needs points"):
-        crossovers({"a": [(0, 1)], "b": [(1, 1)]})
+def test_lines_that_cross_again_and_again_are_too_close_to_call():
+    lines = {"a": curve((10, 1.0), (20, 3.0), (40, 4.0)), "b": curve((10, 2.0), (20, 2.0), (40, 8.0))}
+    assert len(crossovers(lines, "a", "b")) == 2
+    assert "too close to call" in verdict(lines, "a", "b")
 
 
-def test_lines_are_sorted_sizes_in_megapixels_and_crossings_are_named():
-    figure = latency_plot({"a": [record(1000, 40), record(100, 1)], "b": [record(100, 2), record(1000, 20)]})
-    first, _, mark = traces(figure)
-    assert (list(first.x), list(first.y)) == ([0.02, 2.0], [1, 40])
-    assert list(first.error_y.array) == [0.2, 0.2]
-    assert (layout(figure).xaxis.type, layout(figure).yaxis.type) == ("log", "log")
-    assert len(mark.x) == 1
-    assert "megapixels on, b beats a" in layout(figure).annotations[0].text
-    assert layout(figure).yaxis.title.text == "milliseconds (GPU, float16)"
+def test_the_crossing_is_marked_in_the_figure():
+    figure = latency_plot(CURVES, [("steep", "flat")])
+    mark = traces(figure)[-1]
+    (crossing,) = crossovers(CURVES, "steep", "flat")
+    assert list(mark.x) == [crossing.side]
+    assert list(mark.y) == [crossing.ms]
+    assert "steep | flat" in mark.name
+    assert list(traces(figure)[0].x) == [10, 20, 40]
+    assert list(traces(figure)[0].y) == [1, 4, 16]
+    assert layout(figure).title.text == "CPU, float32"
 
 
-def test_lines_that_never_cross_have_no_mark():
-    figure = latency_plot({"a": [record(100, 1)], "b": [record(100, 2, device="CPU")]})
-    assert len(traces(figure)) == 2
-    assert layout(figure).yaxis.title.text == "milliseconds"
+def test_only_sizes_that_both_have_are_compared():
+    assert crossovers({"a": STEEP, "b": curve((10, 2.0))}, "a", "b") == ()
+    with pytest.raises(ValueError, match="no curve"):
+        latency_plot({})

@@ -1,60 +1,84 @@
 import pytest
+import torch
 
+from sr_explore.analysis import sketch
 from sr_explore.plots import network_plot
-from sr_explore.records import Sketch, SketchBox, SketchWire
+from sr_explore.plots.network import former_heights, part_edges, route
+from sr_explore.records import SketchBox
+from sr_explore.stages import MergeBranches, PruneChannels, apply_stages
 from tests.plots.records import layout, traces
+from tests.tiny import NETWORKS, tiny_branched, tiny_example
 
 
-def box(path: str, column: int, channels: int, lane: int | None = None, kind: str = "block", **widths: int):
-    return SketchBox(path, path.upper(), kind, column, lane, channels, 7, widths or {path: channels})
+def box(path: str, left: float, middle: float, height: float, parts: tuple[int, ...] = ()) -> SketchBox:
+    parts = parts or (int(height),)
+    return SketchBox(path, "block", ("x",) * len(parts), parts, left, 1.0, middle, height, sum(parts), 1, 9)
 
 
-BRANCHES = Sketch(
-    (box("a", 0, 10, 0), box("b", 0, 10, 1), box("c", 1, 20, kind="tail")),
-    (SketchWire("a", "c", 10), SketchWire("b", "c", 10), SketchWire("a", "c", 10, "under")),
-    21,
-)
-ROW = Sketch((box("a", 0, 5, x=5, y=3), box("c", 1, 20)), (SketchWire("a", "c", 5),), 14)
+def filled(figure, name: str) -> list[tuple[float, float]]:
+    """(top, bottom) of every rectangle drawn in the colour of a kind."""
+    (trace,) = [t for t in traces(figure) if t.fill == "toself" and t.name == name]
+    tops = [y for y in trace.y if y is not None]
+    return [(tops[index], tops[index + 2]) for index in range(0, len(tops), 5)]
 
 
-def frame(figure, name: str, which: int = 0):
-    return [shape for shape in layout(figure).shapes if shape.name == name][which]
+def test_a_box_is_as_tall_as_it_has_channels_and_parts_share_its_height():
+    edges = part_edges(box("a", 0, 0, 40, (10, 30)))
+    assert edges[0][0] == pytest.approx(-20 + 0.75)
+    assert [round(bottom - top + 1.5, 6) for top, bottom in edges] == [10, 30]
 
 
-def test_heights_are_channels_on_one_scale_in_all_drawings():
-    figure = network_plot({"before": BRANCHES, "after": ROW})
-    scale = [(frame(figure, name, i).y1 - frame(figure, name, i).y0) for name, i in (("a", 0), ("c", 0), ("a", 1))]
-    assert scale[1] == pytest.approx(2 * scale[0])
-    assert scale[2] == pytest.approx(scale[0] / 2)
+def test_wires_run_straight_where_boxes_face_each_other_and_bend_where_not():
+    assert route(box("a", 0, 5, 10), box("b", 2, 0, 40), None) == [(1, 5), (2, 5)]
+    bent = route(box("a", 0, 100, 10), box("b", 2, 0, 40), None)
+    assert bent[0] == (1, 100)
+    assert bent[-1] == (2, 0)
+    assert len(bent) == 4
+    assert {y for _, y in route(box("a", 0, 0, 10), box("b", 2, 0, 10), 30)} == {0, 30}
 
 
-def test_lanes_stand_below_each_other_and_drawings_too():
-    figure = network_plot({"before": BRANCHES, "after": ROW})
-    assert frame(figure, "a").y1 < frame(figure, "b").y0
-    assert frame(figure, "c").y1 < frame(figure, "c", 1).y0
-    assert frame(figure, "b").y1 < frame(figure, "a", 1).y0
+def test_what_was_taller_before_is_outlined():
+    above, below = tiny_sketches()
+    former = former_heights(above, below)
+    assert former["heads.stack"] == 32
+    assert not {"lr", "sr"} & set(former)
+    dotted = [shape for shape in layout(network_plot([above, below])).shapes if shape.line.dash == "dot"]
+    assert len(dotted) == len(former)
+    assert max(abs(shape.y1 - shape.y0) for shape in dotted) == 32
 
 
-def test_bands_share_the_edge_that_they_arrive_at():
-    figure = network_plot({"": BRANCHES})
-    target = frame(figure, "c")
-    middle = (target.y0 + target.y1) / 2
-    assert f"L 1 {target.y0} L 1 {middle} " in frame(figure, "a → c").path
-    assert f"L 1 {middle} L 1 {target.y1} " in frame(figure, "b → c").path
-    assert frame(figure, "a → c", 1).line.dash == "dot"
+def tiny_sketches():
+    example = tiny_example()
+    merged = MergeBranches()(tiny_branched(4, True), example).model
+    stages = NETWORKS["converted-4s"]()
+    pruned = apply_stages(stages, [PruneChannels(importance="magnitude")], example)
+    return sketch(merged, "merged"), sketch(pruned, "pruned")
 
 
-def test_hover_gives_widths_and_parameters():
-    hover = next(trace for trace in traces(network_plot({"": ROW})) if trace.mode == "markers")
-    assert "5 channels out" in hover.text[0]
-    assert "x: 5<br>y: 3" in hover.text[0]
-    assert "7 parameters" in hover.text[0]
+def test_channels_moved_by_index_become_channels_moved_by_convolution():
+    before = network_plot([sketch(NETWORKS["merged-4s"]())])
+    after = network_plot([sketch(NETWORKS["converted-4s"]())])
+    index, conv = "channels moved by index", "channels moved by a 1×1 convolution"
+    assert len(filled(before, index)) == len(filled(after, conv)) == 4
+    assert conv not in {trace.name for trace in traces(before)}
+    assert index not in {trace.name for trace in traces(after)}
 
 
-def test_titles_give_the_parameters():
-    assert [note.text for note in layout(network_plot({"after": ROW})).annotations] == ["<b>after</b>  14 parameters"]
-
-
-def test_nothing_to_draw_is_refused():
+def test_the_legend_names_every_kind_once_over_several_drawings():
+    figure = network_plot([sketch(NETWORKS["row"]()), sketch(NETWORKS["branched-4s"]())])
+    named = [trace.name for trace in traces(figure) if trace.showlegend and trace.fill == "toself"]
+    assert sorted(named) == ["block", "convolution", "picture", "small block"]
     with pytest.raises(ValueError, match="no network"):
-        network_plot({})
+        network_plot([])
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_form_can_be_drawn(name: str):
+    figure = network_plot([sketch(NETWORKS[name](), name)])
+    assert any(name in (note.text or "") for note in layout(figure).annotations)
+    assert figure.to_json()
+
+
+def test_other_networks_are_drawn_too():
+    other = torch.nn.Sequential(torch.nn.Conv2d(3, 20, 3), torch.nn.Conv2d(20, 12, 3))
+    assert len(filled(network_plot([sketch(other)]), "convolution")) == 2
