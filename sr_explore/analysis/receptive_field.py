@@ -59,15 +59,15 @@ def receptive_field(model: nn.Module, lr: Tensor, path: str = "") -> ReceptiveFi
     check_size(model, (lr.shape[-2], lr.shape[-1]))
     network = copy.deepcopy(model).double().eval().requires_grad_(False)
     picture = lr.detach().double().requires_grad_(True)
+    generator = torch.Generator().manual_seed(0)
+    field = torch.zeros(picture.shape[2:], dtype=torch.float64)
     with captured(network, [path]) as outputs, torch.enable_grad():
         network(picture)
         output = outputs[path]
-    place = output[0, :, output.shape[2] // 2, output.shape[3] // 2]
-    generator = torch.Generator().manual_seed(0)
-    field = torch.zeros(picture.shape[2:], dtype=torch.float64)
-    for _ in range(MIXTURES):
-        mixture = torch.randn(len(place), generator=generator, dtype=torch.float64).to(place)
-        (gradient,) = torch.autograd.grad(place @ mixture, picture, retain_graph=True)
-        field += gradient[0].abs().sum(dim=0).cpu()
+        place = output[0, :, output.shape[2] // 2, output.shape[3] // 2]
+        for _ in range(MIXTURES):
+            mixture = torch.randn(len(place), generator=generator, dtype=torch.float64).to(place)
+            (gradient,) = torch.autograd.grad(place @ mixture, picture, retain_graph=True)
+            field += gradient[0].abs().sum(dim=0).cpu()
     total = float(field.sum())
     return ReceptiveField((field / total if total else field).numpy())

@@ -14,6 +14,7 @@ SCALE = [[0.0, "#4b6a9b"], [0.35, "#7b73b6"], [0.65, "#cf6f8f"], [1.0, "#f2b34c"
 NOTHING = "rgba(120, 120, 120, 0.13)"
 WIDTH_PX, HEIGHT_PX, LARGEST_CELL_PX = 930, 420, 26
 CAPTION_PX, GAP_PX, BAR_PX = 44, 26, 76
+FLOOR = -6.0
 
 
 def kernel_maps(kernels: Mapping[str, NDArray[Any]], title: str = "") -> go.Figure:
@@ -51,7 +52,7 @@ def field_maps(fields: Mapping[str, NDArray[Any]], captions: Mapping[str, str], 
     return _maps(decades, captions, "y %{y}, x %{x}<br>10^%{z:.1f} of the largest<extra>%{meta}</extra>", "10^", title)
 
 
-def _decades(field: NDArray[Any], floor: float = -6.0) -> NDArray[Any]:
+def _decades(field: NDArray[Any], floor: float = FLOOR) -> NDArray[Any]:
     """Powers of ten below the largest value; what lies under the floor is nothing."""
     largest = max(float(field.max()), np.finfo(np.float64).tiny)
     decades = np.log10(np.maximum(field / largest, 10.0 ** (floor - 1)))
@@ -81,9 +82,8 @@ def _maps(
     bar = {"title": {"text": "" if unit != "norm" else unit}, "thickness": 12, "outlinewidth": 0, "len": 1.0}
     if unit != "norm":
         bar |= {"tickprefix": "10<sup>", "ticksuffix": "</sup>"}
-    figure.update_layout(
-        coloraxis={"colorscale": SCALE, "colorbar": bar, "cmin": 0 if unit == "norm" else None}, plot_bgcolor=NOTHING
-    )
+    ends = (0.0, max(float(matrix.max()) for matrix in matrices.values())) if unit == "norm" else (FLOOR, 0.0)
+    figure.update_layout(coloraxis={"colorscale": SCALE, "colorbar": bar, "cmin": ends[0], "cmax": ends[1]})
     top = CAPTION_PX + (34 if title else 0)
     styled(figure, title, height=round(plot_px + top + 12))
     figure.update_layout(plot_bgcolor=NOTHING, width=round(total_px + BAR_PX + 20), margin={"l": 4, "t": top, "b": 8})

@@ -49,7 +49,7 @@ def network_plot(sketches: Sequence[Sketch]) -> go.Figure:
     figure.update_annotations(x=0, xanchor="left", font={"size": 13, "color": GREY})
     shown: set[str] = set()
     for row, drawing in enumerate(sketches, start=1):
-        _draw(figure, drawing, row, shown)
+        _draw(figure, drawing, ghosts[row - 1], row, shown)
         _add_ghosts(figure, drawing, ghosts[row - 1], row)
         top, bottom = spans[row - 1]
         figure.update_yaxes(range=(bottom, top), visible=False, fixedrange=True, row=row, col=1)
@@ -80,7 +80,7 @@ def _span(sketch: Sketch, former: Mapping[str, float]) -> tuple[float, float]:
     return min(edges) - ROOM / 4, max(edges) + ROOM
 
 
-def _draw(figure: go.Figure, sketch: Sketch, row: int, shown: set[str]) -> None:
+def _draw(figure: go.Figure, sketch: Sketch, former: Mapping[str, float], row: int, shown: set[str]) -> None:
     by_path = {box.path: box for box in sketch.boxes}
     _add_wires(figure, sketch.wires, by_path, row)
     for kind, (name, colour) in KINDS.items():
@@ -88,7 +88,7 @@ def _draw(figure: go.Figure, sketch: Sketch, row: int, shown: set[str]) -> None:
             _add_boxes(figure, boxes, name, colour, row, kind not in shown and kind != "sum")
             shown.add(kind)
     for box in sketch.boxes:
-        _add_labels(figure, box, row)
+        _add_labels(figure, box, row, former.get(box.path, box.height))
 
 
 def _add_wires(figure: go.Figure, wires: Iterable[SketchWire], boxes: Mapping[str, SketchBox], row: int) -> None:
@@ -186,7 +186,7 @@ def _story(box: SketchBox) -> str:
     return "<br>".join(lines)
 
 
-def _add_labels(figure: go.Figure, box: SketchBox, row: int) -> None:
+def _add_labels(figure: go.Figure, box: SketchBox, row: int, outline: float) -> None:
     inside = box.kind in ON_COLOUR
     centre = box.left + box.length * (0.36 if "block" in box.kind else 0.5)
     for label, (top, bottom) in zip(box.labels, part_edges(box), strict=True):
@@ -194,7 +194,7 @@ def _add_labels(figure: go.Figure, box: SketchBox, row: int) -> None:
             continue
         figure.add_annotation(
             x=centre if inside else box.left + box.length / 2,
-            y=(top + bottom) / 2 if inside else bottom,
+            y=(top + bottom) / 2 if inside else box.middle + outline / 2,
             yanchor="middle" if inside else "top",
             text=label,
             showarrow=False,

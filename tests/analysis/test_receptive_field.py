@@ -41,6 +41,7 @@ def test_a_share_of_the_dependence_needs_a_smaller_square():
 
 def test_the_network_stays_as_it_was_and_later_blocks_see_more():
     model = tiny_rfdn()
-    first, last = (receptive_field(model, picture(41), f"blocks.{index}").side_px(0.9) for index in (0, 3))
+    with torch.no_grad():
+        first, last = [receptive_field(model, picture(41), f"blocks.{index}").side_px(0.9) for index in (0, 3)]
     assert first < last
     assert all(parameter.requires_grad and parameter.dtype == torch.float32 for parameter in model.parameters())
