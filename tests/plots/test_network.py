@@ -51,7 +51,7 @@ def tiny_sketches():
     example = tiny_example()
     merged = MergeBranches()(tiny_branched(4, True), example).model
     stages = NETWORKS["converted-4s"]()
-    pruned = apply_stages(stages, [PruneChannels(importance="magnitude")], example)
+    pruned = apply_stages(stages, (PruneChannels(importance="magnitude"),), example)
     return sketch(merged, "merged"), sketch(pruned, "pruned")
 
 

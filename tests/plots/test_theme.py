@@ -1,30 +1,31 @@
 import pytest
 
+from sr_explore.analysis import sketch
 from sr_explore.plots import (
     equivalence_plot,
     journey_plot,
     latency_plot,
     layer_bars,
-    live_curve,
     network_plot,
     picture_grid,
     ratio_curves,
+    training_curves,
 )
 from sr_explore.plots.theme import CLEAR, GREY, MEANING, PALETTE
 from tests.plots.records import checked, layout, run, table
-from tests.plots.test_latency import record
-from tests.plots.test_network import ROW
+from tests.plots.test_latency import curve
 from tests.plots.test_pictures import picture
+from tests.tiny import tiny_rfdn
 
 FIGURES = {
     "layers": lambda: layer_bars(table(a=50), table(a=30)),
     "equivalence": lambda: equivalence_plot(checked()),
     "journey": lambda: journey_plot(run()),
     "pictures": lambda: picture_grid({"a": picture()}),
-    "network": lambda: network_plot({"a": ROW}),
+    "network": lambda: network_plot([sketch(tiny_rfdn())]),
     "ratios": lambda: ratio_curves({"a": [(0.5, 30.0)]}),
-    "live": lambda: live_curve([(0.0, 30.0)]),
-    "latency": lambda: latency_plot({"a": [record(100, 1.0)]}),
+    "training": lambda: training_curves([(0.0, 1.0)], [(0.0, 30.0)]),
+    "latency": lambda: latency_plot({"a": curve((10, 1.0), (20, 4.0))}),
 }
 
 

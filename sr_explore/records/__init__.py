@@ -1,0 +1,29 @@
+"""What stages, checks and measurements leave behind: frozen records, to and from JSON. No torch here."""
+
+from sr_explore.records.base import Record
+from sr_explore.records.checks import Difference, EquivalenceRecord, FeatureMatch, LayerDifference
+from sr_explore.records.measurements import ImageQuality, LayerRow, LayerTable, QualityRecord, TimingRecord
+from sr_explore.records.reports import LayerEdit, StageReport
+from sr_explore.records.runs import FamilyMember, PipelineRun, Step
+from sr_explore.records.sketches import Sketch, SketchBox, SketchWire
+
+__all__ = [
+    "Difference",
+    "EquivalenceRecord",
+    "FamilyMember",
+    "FeatureMatch",
+    "ImageQuality",
+    "LayerDifference",
+    "LayerEdit",
+    "LayerRow",
+    "LayerTable",
+    "PipelineRun",
+    "QualityRecord",
+    "Record",
+    "Sketch",
+    "SketchBox",
+    "SketchWire",
+    "StageReport",
+    "Step",
+    "TimingRecord",
+]

@@ -1,0 +1,55 @@
+"""A network as boxes and wires, to be drawn."""
+
+from dataclasses import dataclass
+
+from sr_explore.records.base import Record
+
+
+@dataclass(frozen=True)
+class SketchBox(Record):
+    """One part of a network in a drawing. Lengths run along the flow, from left to right; heights are in channels.
+
+    Attributes:
+        path: of the module; "lr" and "sr" for the pictures, "+" for the sum before the picture is made.
+        kind: "picture", "convolution", "block", "small block", "index" (channels sorted or picked by index),
+            "1×1" (the same as a convolution) or "sum".
+        labels: what to write on it, one for each of its parts.
+        parts: channels of the parts that do not touch each other; one, if all are connected.
+        left, length: where it begins along the flow and how long it is; a picture's or block's length is about 1.
+        middle, height: across the flow, downwards; height is its output channels, except for pictures and for what
+            stands inside of a block.
+        channels: that it puts out.
+        layers, params: convolutions and parameters in it.
+    """
+
+    path: str
+    kind: str
+    labels: tuple[str, ...]
+    parts: tuple[int, ...]
+    left: float
+    length: float
+    middle: float
+    height: float
+    channels: int
+    layers: int
+    params: int
+
+
+@dataclass(frozen=True)
+class SketchWire(Record):
+    """A connection from one box to another, by their paths; `via`: the height at which it passes what is between."""
+
+    source: str
+    target: str
+    via: float | None = None
+
+
+@dataclass(frozen=True)
+class Sketch(Record):
+    """A network as boxes and wires, to be drawn; `params` and `layers` (convolutions) of the whole."""
+
+    title: str
+    boxes: tuple[SketchBox, ...]
+    wires: tuple[SketchWire, ...]
+    params: int
+    layers: int
