@@ -2,93 +2,48 @@
 
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
-from typing import Generic, TypeVar, cast
+from typing import cast
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 
 from sr_explore import zoo
 from sr_explore.analysis import layer_table, psnr_y
 from sr_explore.calibration import shipped_example
 from sr_explore.devices import pick_device
+from sr_explore.errors import UserError
 from sr_explore.images import Photo, to_rgb, to_tensor
 from sr_explore.latest_only import GaveUp
 from sr_explore.networks.registry import Network, scale_of
+from sr_explore.pruning_requests import PruningAnswer, PruningRequest
+from sr_explore.recent import Recent
 from sr_explore.records import LayerTable, StageReport
 from sr_explore.resize import crop_to_multiple, degrade
 from sr_explore.runtime import Upscaler
-from sr_explore.stages import ConcatToConv, Example, Fold, PruneChannels, Reconstruct, apply_stages, loss_gradients
+from sr_explore.stages import (
+    ConcatToConv,
+    Example,
+    Fold,
+    Polish,
+    PolishProgress,
+    PruneChannels,
+    Reconstruct,
+    apply_stages,
+    loss_gradients,
+    polishing,
+)
 from sr_explore.stages.concat_to_conv import index_layers
 from sr_explore.zoo.ladders import nearest_rung
 
-K = TypeVar("K")
-V = TypeVar("V")
+_Named = tuple[str, nn.Module, StageReport | None]
 
 MOST_ANSWERS = 48
 MOST_NETWORKS = 8
 QUICK_MS = 500.0
-
-
-@dataclass(frozen=True)
-class PruningRequest:
-    """What the sliders say.
-
-    Attributes:
-        ratio: share of channels to remove, 0 to 0.9; steps of 0.01.
-        importance, scope: as in `PruneChannels`.
-        reconstruct: refit what is left by least squares.
-        trained: the shipped trained network nearest to the ratio instead; the other fields do not matter then.
-    """
-
-    ratio: float = 0.5
-    importance: str = "taylor"
-    scope: str = "local"
-    reconstruct: bool = False
-    trained: bool = False
-
-
-@dataclass(frozen=True)
-class PruningAnswer:
-    """What came of a request.
-
-    Attributes:
-        name: of the network: the session's, or a trained one's.
-        picture: (scale·H, scale·W, 3), 8 bits.
-        before, after: every layer of the unpruned network and of this one, for the photo's size.
-        report: of the pruning, to line layers up; None for a trained network.
-        milliseconds: to upscale the photo; the faster of two runs, where a run is quick.
-        psnr_y: against the reference, dB; None without one. No SSIM here: it takes longer than all the rest.
-    """
-
-    request: PruningRequest
-    name: str
-    picture: NDArray[np.uint8]
-    before: LayerTable
-    after: LayerTable
-    report: StageReport | None
-    milliseconds: float
-    psnr_y: float | None
-
-    @property
-    def achieved_ratio(self) -> float:
-        """Share of the output channels of all convolutions that is gone, 0 to 1; structural ones not counted."""
-        return 1 - _channels(self.after) / _channels(self.before)
-
-    @property
-    def params(self) -> int:
-        """Parameters of this network."""
-        return self.after.params
-
-    @property
-    def macs(self) -> int:
-        """Multiply-adds of this network for the photo."""
-        return self.after.macs
 
 
 class PruningSession:
@@ -123,8 +78,9 @@ class PruningSession:
         trace = Example(torch.zeros(1, 3, 24, 24))
         ready = apply_stages(loaded, (ConcatToConv(), Fold()), trace) if index_layers(loaded) else loaded
         self._model = ready.to(pick_device(device))
-        self._answers: _Recent[PruningRequest, PruningAnswer] = _Recent(MOST_ANSWERS)
-        self._pruned: _Recent[PruneChannels, tuple[nn.Module, StageReport]] = _Recent(MOST_NETWORKS)
+        self._answers: Recent[PruningRequest, PruningAnswer] = Recent(MOST_ANSWERS)
+        self._pruned: Recent[PruneChannels, tuple[nn.Module, StageReport]] = Recent(MOST_NETWORKS)
+        self._networks: Recent[PruningRequest, _Named] = Recent(MOST_NETWORKS)
         self._lock = threading.Lock()
 
     def answer(
@@ -152,6 +108,30 @@ class PruningSession:
                 self._answers.put(key, found)
         return replace(found, request=request)
 
+    def polish(
+        self,
+        request: PruningRequest,
+        seconds: float,
+        on_progress: Callable[[PolishProgress], None] | None = None,
+        should_stop: Callable[[], bool] | None = None,
+    ) -> PruningAnswer:
+        """Train the network of a request for seconds towards what the unpruned one gives. Not kept.
+
+        Args:
+            on_progress, should_stop: as in `polishing`.
+
+        Raises:
+            UserError: as `answer`, or if nothing is pruned.
+        """
+        with self._lock:
+            key = _plain(request)
+            name, model, report = self._network(key, lambda text: None, lambda: False)
+            if model is self._model or not key.ratio:
+                raise UserError("nothing is pruned yet, so there is nothing to polish; give a ratio above 0")
+            with polishing(on_progress, should_stop):
+                trained = Polish(seconds=seconds)(model, replace(self._example, unpruned=self._model)).model
+            return replace(self._answer(key, name, trained, report), request=request, polished=True)
+
     def prepare(self, on_progress: Callable[[str], None] | None = None) -> None:
         """Do beforehand what all requests share, so that the first drag does not wait for it."""
         self.answer(PruningRequest(), on_progress)
@@ -159,14 +139,24 @@ class PruningSession:
     def _compute(self, request: PruningRequest, tell: Callable[[str], None], stop: Callable[[], bool]) -> PruningAnswer:
         name, model, report = self._network(request, tell, stop)
         tell("upscaling")
+        return self._answer(request, name, model, report)
+
+    def _answer(
+        self, request: PruningRequest, name: str, model: nn.Module, report: StageReport | None
+    ) -> PruningAnswer:
         picture, milliseconds = self._upscale(model)
         psnr = None if self._hr is None else psnr_y(picture, self._hr, self.scale)
         pixels = np.round(to_rgb(picture) * 255).astype(np.uint8)
         return PruningAnswer(request, name, pixels, self._before, self._table(model), report, milliseconds, psnr)
 
-    def _network(
-        self, request: PruningRequest, tell: Callable[[str], None], stop: Callable[[], bool]
-    ) -> tuple[str, nn.Module, StageReport | None]:
+    def _network(self, request: PruningRequest, tell: Callable[[str], None], stop: Callable[[], bool]) -> _Named:
+        found = self._networks.get(request)
+        if found is None:
+            found = self._make_network(request, tell, stop)
+            self._networks.put(request, found)
+        return found
+
+    def _make_network(self, request: PruningRequest, tell: Callable[[str], None], stop: Callable[[], bool]) -> _Named:
         if request.trained:
             name = nearest_rung(self.network, request.ratio).name
             return name, self._model if name == self.network else zoo.load(name), None
@@ -176,7 +166,9 @@ class PruningSession:
         return self.network, model, report
 
     def _prune(self, request: PruningRequest, tell: Callable[[str], None]) -> tuple[nn.Module, StageReport]:
-        stage = PruneChannels(request.ratio, request.importance, scope=request.scope)
+        stage = PruneChannels(
+            request.ratio, request.importance, scope=request.scope, largest_first=request.largest_first
+        )
         found = self._pruned.get(stage)
         if found is None:
             example = self._example
@@ -225,33 +217,10 @@ class PruningSession:
         return loss_gradients(self._model, self._example.calibration)
 
 
-class _Recent(Generic[K, V]):
-    """The values used last, at most `most` of them."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._values: OrderedDict[K, V] = OrderedDict()
-
-    def get(self, key: K) -> V | None:
-        if key in self._values:
-            self._values.move_to_end(key)
-        return self._values.get(key)
-
-    def put(self, key: K, value: V) -> None:
-        self._values[key] = value
-        self._values.move_to_end(key)
-        while len(self._values) > self._most:
-            self._values.popitem(last=False)
-
-
 def _plain(request: PruningRequest) -> PruningRequest:
     """Requests that have the same answer as one."""
     ratio = round(request.ratio, 2)
     return PruningRequest(ratio, trained=True) if request.trained else replace(request, ratio=ratio)
-
-
-def _channels(table: LayerTable) -> int:
-    return sum(row.out_channels for row in table.rows if not row.structural)
 
 
 def _timed(run: Upscaler, lr: torch.Tensor) -> tuple[torch.Tensor, float]:

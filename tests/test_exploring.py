@@ -117,7 +117,11 @@ def test_trained_takes_the_nearest_rung(session: PruningSession, tmp_path: Path,
     assert answer.name == name
     assert answer.report is None
     assert 0.3 < answer.achieved_ratio < 0.6
-    assert session.answer(PruningRequest(0.45, "random", "global", True, True)).picture is answer.picture
+    other = PruningRequest(0.45, "random", "global", reconstruct=True, trained=True)
+    assert session.answer(other).picture is answer.picture
+        session.answer(PruningRequest(0.45, "random", "global", reconstruct=True, trained=True)).picture
+        is answer.picture
+    )
     monkeypatch.setattr(exploring, "nearest_rung", lambda network, ratio: Rung(session.network, 0.0))
     assert session.answer(PruningRequest(0.0, trained=True)).achieved_ratio == 0
 
@@ -158,3 +162,31 @@ def test_dragged_the_last_ratio_wins(session: PruningSession):
     assert errors == []
     assert len(answers) < 40
     assert answers[-1].request.ratio == 0.79
+
+
+def test_polish_comes_nearer_to_the_unpruned_picture_and_is_not_kept(session: PruningSession):
+    request = PruningRequest(0.5)
+    before, moments = session.answer(request), []
+    polished = session.polish(request, 1.0, moments.append)
+    assert polished.polished
+    assert polished.params == before.params
+    assert (polished.picture != before.picture).any()
+    assert moments[-1].psnr_db > moments[0].psnr_db
+    assert not session.answer(request).polished
+
+
+def test_a_polish_can_be_stopped(session: PruningSession):
+    stopped = session.polish(PruningRequest(0.5), 60.0, should_stop=lambda: True)
+    assert (stopped.picture == session.answer(PruningRequest(0.5)).picture).all()
+
+
+@pytest.mark.parametrize("request_", [PruningRequest(0.0), PruningRequest(0.0, reconstruct=True)])
+def test_what_is_not_pruned_cannot_be_polished(session: PruningSession, request_: PruningRequest):
+    with pytest.raises(UserError, match="nothing to polish"):
+        session.polish(request_, 1.0)
+
+
+def test_the_most_important_channels_first_is_another_request(session: PruningSession):
+    least, most = (session.answer(PruningRequest(0.5, largest_first=first)) for first in (False, True))
+    assert least.params == pytest.approx(most.params, rel=0.1)
+    assert (least.picture != most.picture).any()

@@ -1,7 +1,7 @@
 """What modules put out inside of a network, and how much of one module's output another one gives."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +19,11 @@ def features(model: nn.Module, lr: Tensor, paths: Sequence[str]) -> dict[str, Te
 
 
 def feature_matches(
-    model: nn.Module, original: nn.Module, lr: Tensor, pairs: Sequence[tuple[str, str]]
+    model: nn.Module,
+    original: nn.Module,
+    lr: Tensor,
+    pairs: Sequence[tuple[str, str]],
+    kept: Mapping[str, Sequence[int]] | None = None,
 ) -> tuple[FeatureMatch, ...]:
     """How well modules of one network give what modules of another one gave.
 
@@ -30,13 +34,15 @@ def feature_matches(
         model, original: (N, 3, H, W) to pictures.
         lr: a picture (N, 3, H, W) in [0, 1].
         pairs: (path in the network, path in the original), outputs of the same shape.
+        kept: for a pruned network, the original's channels that each of its modules still has, by the network's path.
 
     Raises:
         ValueError: if two outputs have not the same shape.
     """
     own = features(model, lr, [path for path, _ in pairs])
     theirs = features(original, lr, [path for _, path in pairs])
-    return tuple(_match(path, own[path], other, theirs[other]) for path, other in pairs)
+    wanted = {path: theirs[other][:, list(kept[path])] if kept else theirs[other] for path, other in pairs}
+    return tuple(_match(path, own[path], other, wanted[path]) for path, other in pairs)
 
 
 def _match(path: str, own: Tensor, other_path: str, other: Tensor) -> FeatureMatch:

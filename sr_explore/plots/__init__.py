@@ -1,7 +1,7 @@
 """Records and pictures to plotly figures and tables. Draws what it is given: it never computes and knows no torch."""
 
 from sr_explore.plots.costs import cost_map
-from sr_explore.plots.curves import ratio_curves, training_curves
+from sr_explore.plots.curves import live_curve, ratio_curves
 from sr_explore.plots.equivalence import equivalence_plot
 from sr_explore.plots.family import family_plot, family_table
 from sr_explore.plots.features import channel_slider, match_plot
@@ -13,6 +13,7 @@ from sr_explore.plots.layers import layer_bars, run_bars
 from sr_explore.plots.lineage import lineages, run_lineages
 from sr_explore.plots.network import network_plot
 from sr_explore.plots.pictures import data_uri, picture_grid
+from sr_explore.plots.pruning import pruning_bars
 from sr_explore.plots.tables import Table, step_table
 
 __all__ = [
@@ -31,15 +32,16 @@ __all__ = [
     "latency_plot",
     "layer_bars",
     "lineages",
+    "live_curve",
     "match_plot",
     "network_plot",
     "picture_grid",
+    "pruning_bars",
     "ratio_curves",
     "run_bars",
     "run_lineages",
     "save_figure",
     "step_names",
     "step_table",
-    "training_curves",
     "verdict",
 ]

@@ -1,11 +1,10 @@
-"""Quality over the pruning ratio, and training as it goes: lines, with what they should reach as levels."""
+"""Quality over the pruning ratio, and a value that grows while one watches; levels for what they are measured by."""
 
 from collections.abc import Mapping, Sequence
 
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
-from sr_explore.plots.theme import BLUE, GREY, ORANGE, PALETTE, styled
+from sr_explore.plots.theme import BLUE, GREY, PALETTE, styled
 
 Points = Mapping[float, float] | Sequence[tuple[float, float]]
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x")
@@ -42,30 +41,41 @@ def ratio_curves(series: Mapping[str, Points], levels: Mapping[str, float] | Non
     return styled(figure, title, height=420).update_layout(margin_r=96)
 
 
-def training_curves(
-    loss: Points, psnr_y: Points = (), levels: Mapping[str, float] | None = None, title: str = ""
+def live_curve(
+    points: Sequence[tuple[float, float]],
+    label: str = "PSNR-Y (dB)",
+    levels: Mapping[str, float] | None = None,
+    total_s: float | None = None,
 ) -> go.Figure:
-    """A training as it goes: loss over seconds, and beside it PSNR-Y where that was measured.
-
-    `figure.data[0]` is the loss, `figure.data[1]` the PSNR: set their x and y to draw on live.
+    """A value over seconds, drawn anew as points arrive; zoom stays as it was, and the last value is written out.
 
     Args:
-        loss: by seconds; drawn on a logarithmic axis.
-        psnr_y: dB by seconds.
-        levels: dB by name, dashed lines beside the PSNR.
+        points: (seconds since the start, value), in order; none yet is an empty figure with its axes.
+        label: of the value, with its unit.
+        levels: horizontal lines by name.
+        total_s: how long it will take, seconds, so that the axis stays still; None lets it grow.
     """
-    figure = make_subplots(1, 2, subplot_titles=["loss", "PSNR-Y (dB)"])
-    for column, (name, points, colour) in enumerate([("loss", loss, ORANGE), ("PSNR-Y", psnr_y, BLUE)], start=1):
-        x, y = _columns(points)
-        hover = f"{name} %{{y:.4g}}<br>after %{{x:.1f}} s<extra></extra>"
-        figure.add_scatter(x=x, y=y, mode="lines+markers", line_color=colour, name=name, row=1, col=column)
-        figure.update_traces(hovertemplate=hover, marker_size=5, row=1, col=column)
-    figure.update_annotations(font={"size": 13, "color": GREY})
-    for name, height in (levels or {}).items():
-        _level(figure, name, height, row=1, col=2)
-    figure.update_xaxes(title_text="seconds", rangemode="tozero")
-    figure.update_yaxes(type="log", row=1, col=1)
-    return styled(figure, title, height=340).update_layout(showlegend=False, margin_r=96)
+    figure = go.Figure()
+    last = len(points) - 1
+    end = max(total_s, points[-1][0] if points else 0.0) if total_s else None
+    figure.add_scatter(
+        x=[seconds for seconds, _ in points],
+        y=[value for _, value in points],
+        mode="lines+markers+text",
+        line_color=BLUE,
+        marker_size=5,
+        text=[f"{value:.2f}" if index == last else "" for index, (_, value) in enumerate(points)],
+        textposition="top center",
+        cliponaxis=False,
+        showlegend=False,
+        hovertemplate="%{x:.1f} s: %{y:.3f}<extra></extra>",
+    )
+    for name, value in (levels or {}).items():
+        _level(figure, name, value)
+    figure.update_xaxes(title_text="seconds", range=(0, end) if end else None, rangemode="tozero")
+    figure.update_yaxes(title_text=label)
+    figure.update_layout(uirevision="keep")
+    return styled(figure, height=320)
 
 
 def _columns(points: Points) -> tuple[list[float], list[float]]:
@@ -73,11 +83,7 @@ def _columns(points: Points) -> tuple[list[float], list[float]]:
     return [x for x, _ in ordered], [y for _, y in ordered]
 
 
-def _level(figure: go.Figure, name: str, height: float, **place: int) -> None:
-    line = {"color": GREY, "dash": "dash", "width": 1.3}
-    figure.add_hline(height, line=line, **place)  # pyright: ignore[reportArgumentType]
-    side = {"xref": "x2 domain", "yref": "y2"} if place else {"xref": "paper", "yref": "y"}
-    font = {"color": GREY, "size": 12}
-    figure.add_annotation(
-        x=1.01, xanchor="left", y=height, text=f"{name} {height:.2f}", showarrow=False, font=font, **side
-    )
+def _level(figure: go.Figure, name: str, height: float) -> None:
+    figure.add_hline(height, line={"color": GREY, "dash": "dash", "width": 1.3})  # pyright: ignore[reportArgumentType]
+    place = {"xref": "paper", "yref": "y", "xanchor": "left", "showarrow": False}
+    figure.add_annotation(x=1.01, y=height, text=f"{name} {height:.2f}", font={"color": GREY, "size": 12}, **place)

@@ -39,3 +39,13 @@ def test_correlation_forgives_brightness_and_contrast_but_explained_does_not():
 def test_outputs_of_other_shapes_are_refused():
     with pytest.raises(ValueError, match="head gives"):
         feature_matches(tiny_rfdn(), tiny_rfdn(num_feat=10), LR, [("head", "head")])
+
+
+def test_a_pruned_network_is_held_against_the_channels_that_it_kept():
+    row, kept = tiny_rfdn(), (1, 2, 5)
+    narrow = nn.Sequential(nn.Conv2d(3, 3, 3, padding=1))
+    narrow[0].weight.data, narrow[0].bias.data = row.head.weight.data[list(kept)], row.head.bias.data[list(kept)]  # pyright: ignore
+    (match,) = feature_matches(narrow, row, LR, [("0", "head")], {"0": kept})
+    assert match.explained == pytest.approx(1)
+    with pytest.raises(ValueError, match="gave"):
+        feature_matches(narrow, row, LR, [("0", "head")])

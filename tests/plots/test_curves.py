@@ -1,6 +1,6 @@
 import pytest
 
-from sr_explore.plots import ratio_curves, training_curves
+from sr_explore.plots import live_curve, ratio_curves
 from tests.plots.records import layout, traces
 
 
@@ -17,11 +17,16 @@ def test_series_are_drawn_in_order_of_the_ratio_and_levels_as_dashed_lines():
         ratio_curves({})
 
 
-def test_a_training_can_be_drawn_on_while_it_runs():
-    figure = training_curves([(0.0, 1.0)], levels={"unpruned": 31.0})
-    loss, psnr = traces(figure)
-    assert (list(loss.x), list(psnr.x)) == ([0.0], [])
-    loss.update(x=[0.0, 1.0], y=[1.0, 0.5])
-    assert list(traces(figure)[0].y) == [1.0, 0.5]
-    assert layout(figure).yaxis.type == "log"
-    assert layout(figure).shapes[0].yref == "y2", "the level belongs beside the PSNR"
+def test_a_live_curve_writes_out_only_its_last_value():
+    figure = live_curve([(0, 25), (2, 28.126)], total_s=10)
+    assert list(traces(figure)[0].text) == ["", "28.13"]
+    assert list(layout(figure).xaxis.range) == [0, 10]
+    assert layout(figure).uirevision == "keep"
+
+
+def test_a_live_curve_that_takes_longer_stays_in_sight():
+    assert list(layout(live_curve([(12, 28)], total_s=10)).xaxis.range) == [0, 12]
+
+
+def test_a_live_curve_may_have_no_points_yet():
+    assert len(traces(live_curve([]))[0].x) == 0

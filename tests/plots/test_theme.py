@@ -6,10 +6,10 @@ from sr_explore.plots import (
     journey_plot,
     latency_plot,
     layer_bars,
+    live_curve,
     network_plot,
     picture_grid,
     ratio_curves,
-    training_curves,
 )
 from sr_explore.plots.theme import CLEAR, GREY, MEANING, PALETTE
 from tests.plots.records import checked, layout, run, table
@@ -24,7 +24,7 @@ FIGURES = {
     "pictures": lambda: picture_grid({"a": picture()}),
     "network": lambda: network_plot([sketch(tiny_rfdn())]),
     "ratios": lambda: ratio_curves({"a": [(0.5, 30.0)]}),
-    "training": lambda: training_curves([(0.0, 1.0)], [(0.0, 30.0)]),
+    "live": lambda: live_curve([(0.0, 30.0)]),
     "latency": lambda: latency_plot({"a": curve((10, 1.0), (20, 4.0))}),
 }
 

@@ -1,0 +1,51 @@
+"""What a pruning left of every layer, as one figure that a widget keeps and fills anew."""
+
+from typing import Any
+
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from sr_explore.plots.layers import QUANTITIES
+from sr_explore.plots.lineage import lineages
+from sr_explore.plots.theme import GREY, MEANING, styled
+from sr_explore.records import LayerTable, StageReport
+
+PANELS = ("channels", "params", "macs")
+PARTS = ("kept", "removed")
+
+
+def pruning_bars(before: LayerTable, after: LayerTable, report: StageReport | None = None) -> go.Figure:
+    """Kept and removed of every layer, three panels: output channels, parameters, multiply-adds.
+
+    Always six traces in one order over the layers of `before`, so that a figure on the screen can take over the data of
+    another one. What a layer gained counts as kept.
+    """
+    rows = [row for row in lineages(before, after, report) if row.before]
+    names = [row.label for row in rows]
+    titles = [QUANTITIES[panel][0] for panel in PANELS]
+    figure = make_subplots(3, 1, shared_xaxes=True, vertical_spacing=0.06, subplot_titles=titles)
+    for index, panel in enumerate(PANELS, start=1):
+        name, count = QUANTITIES[panel]
+        old = [sum(map(count, row.before)) for row in rows]
+        new = [sum(map(count, row.after)) for row in rows]
+        values = {"kept": new, "removed": [max(a - b, 0) for a, b in zip(old, new, strict=True)]}
+        hover = [f"{a:,} → {b:,} {name}" + (f" ({b / a:.0%} left)" if a else "") for a, b in zip(old, new, strict=True)]
+        for part in PARTS:
+            trace = _bar(part, names, values[part], hover)
+            figure.add_bar(**trace, showlegend=index == 1, row=index, col=1)
+    figure.update_annotations(font={"size": 13, "color": GREY}, x=0, xanchor="left")
+    figure.update_xaxes(tickangle=-60, tickfont_size=9, showgrid=False)
+    styled(figure, height=560)
+    return figure.update_layout(barmode="stack", uirevision="keep", legend={"y": 1.04}, margin={"t": 44})
+
+
+def _bar(part: str, names: list[str], values: list[int], hover: list[str]) -> dict[str, Any]:
+    return {
+        "x": names,
+        "y": values,
+        "name": part,
+        "legendgroup": part,
+        "marker_color": MEANING[part],
+        "customdata": hover,
+        "hovertemplate": f"<b>%{{x}}</b><br>{part} %{{y:,}}<br>%{{customdata}}<extra></extra>",
+    }
