@@ -119,9 +119,6 @@ def test_trained_takes_the_nearest_rung(session: PruningSession, tmp_path: Path,
     assert 0.3 < answer.achieved_ratio < 0.6
     other = PruningRequest(0.45, "random", "global", reconstruct=True, trained=True)
     assert session.answer(other).picture is answer.picture
-        session.answer(PruningRequest(0.45, "random", "global", reconstruct=True, trained=True)).picture
-        is answer.picture
-    )
     monkeypatch.setattr(exploring, "nearest_rung", lambda network, ratio: Rung(session.network, 0.0))
     assert session.answer(PruningRequest(0.0, trained=True)).achieved_ratio == 0
 
