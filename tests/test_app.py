@@ -3,16 +3,11 @@
 import importlib.util
 import io
 import os
-import shutil
-import socket
 import subprocess
 import sys
-import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import gradio as gr
 import numpy as np
@@ -21,10 +16,9 @@ from PIL import Image
 
 from sr_explore import explore
 from sr_explore.images import read_photo, read_sample, to_uint8, write_png
+from tests.browser import Watched, free_port, wait_until_up
 
 ROOT = Path(__file__).parents[1]
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
-FLAGS += ["--disable-component-update", "--disable-sync"]
 PAIR = (explore.BICUBIC, explore.JOURNEY[0])
 
 
@@ -233,35 +227,17 @@ def _srgb_profile() -> bytes:
     return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def _wait_until_up(url: str, server: subprocess.Popen, seconds: float = 60) -> None:
-    until = time.monotonic() + seconds
-    while True:
-        assert server.poll() is None, "the server has stopped"
-        try:
-            urllib.request.urlopen(url, timeout=2).close()
-            return
-        except OSError:
-            assert time.monotonic() < until, f"no page after {seconds} s"
-            time.sleep(0.1)
-
-
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The page as `sr-explore app` serves it, started from a foreign folder, with a cache of its own."""
-    port = _free_port()
+    port = free_port()
     folder = tmp_path_factory.mktemp("served")
     command = [sys.executable, "-m", "sr_explore", "app", "--port", str(port), "--no-browser"]
     environment = os.environ | {"PYTHONUNBUFFERED": "1", "GRADIO_TEMP_DIR": str(folder / "cache")}
     log = (folder / "log").open("w+")
     with subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=subprocess.STDOUT) as server:
         try:
-            _wait_until_up(f"http://127.0.0.1:{port}/", server)
+            wait_until_up(f"http://127.0.0.1:{port}/", server)
             yield f"http://127.0.0.1:{port}/"
         finally:
             server.terminate()
@@ -270,36 +246,17 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     assert "Traceback" not in log.read()
 
 
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    program = shutil.which("chromium")
-    if program is None:
-        pytest.skip("chromium is not installed (Debian: apt install chromium)")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
 def tab(chromium: Any, address: str) -> Iterator[Any]:
     """The page in a fresh tab; afterwards there must be no console error and no request to another host."""
     tab = chromium.new_page(viewport={"width": 1280, "height": 900})
     tab.set_default_timeout(90_000)  # ms; a busy machine is slow, not wrong
-    errors: list[str] = []
-    requests: list[str] = []
-    tab.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
-    tab.on("pageerror", lambda error: errors.append(str(error)))
-    tab.on("request", lambda request: requests.append(request.url))
+    watched = Watched(tab)
     tab.goto(address)
     tab.wait_for_selector("#status p", timeout=60_000)
     yield tab
     tab.close()
-    assert errors == []
-    foreign = [url for url in requests if urlsplit(url).hostname not in (None, "127.0.0.1", "localhost")]
-    assert foreign == []
-    assert all(url.startswith((address, "data:", "blob:")) for url in requests)
+    watched.has_no_fault(address)
 
 
 def _wait_for_status(tab: Any, text: str) -> None:

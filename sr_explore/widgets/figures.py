@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from sr_explore.plots import data_uri
 
-WIDTH_PX = 940
+WIDTH_PX = 840
 
 
 def figure_widget(figure: go.Figure) -> go.FigureWidget:
