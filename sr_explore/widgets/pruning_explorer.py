@@ -18,8 +18,8 @@ from sr_explore.widgets.working import LABELLED, Working
 from sr_explore.zoo.ladders import ladder
 
 ROW: dict[str, Any] = {"layout": {"align_items": "center"}}
-CHECK: dict[str, Any] = {"indent": False, "layout": {"width": "auto", "margin": "2px 24px 2px 0"}}
-NEARNESS = "PSNR to the unpruned network's pictures (dB)"
+CHECK: dict[str, Any] = {"indent": False, "layout": {"width": "auto", "margin": "2px 0 2px 24px"}}
+NEARNESS = "PSNR to unpruned (dB)"
 
 
 @dataclass(frozen=True)

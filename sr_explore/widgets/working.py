@@ -23,18 +23,21 @@ class Working(ipw.VBox, Generic[Q, A]):
         status: what is being done now, or one sentence that says what went wrong.
     """
 
+    _worker: LatestOnly[Q, A] | None = None
+
     def __init__(self) -> None:
         super().__init__()
         self.status = ipw.HTML(layout={"min_height": "30px"})
-        self._worker: LatestOnly[Q, A] = LatestOnly(self._answer, self._answered, self._failed, self._say)
+        self._worker = LatestOnly(self._answer, self._answered, self._failed, self._say)
 
     def wait(self, timeout: float = 120.0) -> bool:
         """Until everything asked for is on the screen; False if that takes longer than `timeout` seconds."""
-        return self._worker.wait(timeout)
+        return self._worker is None or self._worker.wait(timeout)
 
     def close(self) -> None:
         """Take the widget off the screen and end its worker."""
-        self._worker.close()
+        if self._worker:  # ipywidgets closes what was never opened, too
+            self._worker.close()
         super().close()
 
     def _answer(self, question: Q, tell: Callable[[str], None], should_stop: Callable[[], bool]) -> A:
@@ -44,6 +47,7 @@ class Working(ipw.VBox, Generic[Q, A]):
         raise NotImplementedError
 
     def _ask(self, question: Q) -> None:
+        assert self._worker
         self._say("working")
         self._worker.ask(question)
 

@@ -1,0 +1,123 @@
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sr_explore import exploring, zoo
+from sr_explore.calibration import shipped_calibration
+from sr_explore.exploring import PruningRequest, PruningSession
+from sr_explore.images import Photo
+from sr_explore.stages import Example
+from sr_explore.widgets import PruningExplorer
+from tests.tiny import tiny_rfdn
+
+PHOTO = Photo(np.random.default_rng(0).random((48, 64, 3), np.float32), None, None, "noise")
+
+
+@pytest.fixture
+def explorer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PruningExplorer]:
+    calibration = shipped_calibration(2, patches=6, patch_size=32)
+    monkeypatch.setattr(exploring, "shipped_example", lambda scale: Example(calibration.lr[:1], calibration))
+    zoo.save(tmp_path / "tiny.safetensors", tiny_rfdn())
+    session = PruningSession(str(tmp_path / "tiny.safetensors"), PHOTO, is_reference=True, device="cpu")
+    explorer = PruningExplorer(session, PruningRequest(0.5))
+    assert explorer.wait()
+    yield explorer
+    explorer.close()
+
+
+def shown(explorer: PruningExplorer) -> dict[str, Any]:
+    bars: Any = explorer.bars.data[0]
+    pictures: Any = explorer.pictures
+    return {
+        "kept": sum(bars.y),
+        "picture": pictures.data[1].source,
+        "title": pictures.layout.annotations[1].text,
+        "table": explorer.figures.value,
+    }
+
+
+def test_everything_on_the_screen_follows_the_slider(explorer: PruningExplorer):
+    half = shown(explorer)
+    explorer.ratio.value = 0.25
+    assert explorer.wait()
+    quarter = shown(explorer)
+    assert explorer.record is not None
+    assert explorer.record.request == PruningRequest(0.25)
+    assert quarter["kept"] > half["kept"]
+    assert all(quarter[name] != half[name] for name in half)
+    assert "25% pruned" in quarter["title"]
+    assert f"{explorer.record.params:,}" in quarter["table"]
+    assert explorer.status.value == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("importance", "magnitude"), ("scope", "global"), ("largest_first", True), ("reconstruct", True)],
+)
+def test_every_control_is_part_of_the_request(explorer: PruningExplorer, name: str, value: object):
+    before = shown(explorer)["picture"]
+    getattr(explorer, name).value = value
+    assert explorer.wait()
+    assert explorer.record is not None
+    assert getattr(explorer.record.request, name) == value
+    assert shown(explorer)["picture"] != before
+
+
+def test_the_last_value_wins_and_zoom_is_left_alone(explorer: PruningExplorer):
+    pictures: Any = explorer.pictures
+    pictures.update_layout(xaxis_range=(10, 20))
+    for ratio in (0.1, 0.2, 0.3, 0.4, 0.7):
+        explorer.ratio.value = ratio
+    assert explorer.wait()
+    assert explorer.record is not None
+    assert explorer.record.request.ratio == pytest.approx(0.7)
+    assert tuple(pictures.layout.xaxis.range) == (10, 20)
+
+
+def test_what_goes_wrong_is_one_sentence_and_the_next_drag_works(explorer: PruningExplorer):
+    explorer.trained.value = True  # nothing was trained for this network, which is why the control is off
+    assert explorer.wait()
+    assert explorer.trained.disabled
+    assert explorer.importance.disabled
+    assert "no trained pruned networks" in explorer.status.value
+    explorer.trained.value = False
+    assert explorer.wait()
+    assert explorer.status.value == ""
+
+
+def test_polish_draws_its_curve_and_shows_what_it_gained(explorer: PruningExplorer):
+    assert explorer.curve_box.layout.display == "none"
+    explorer.seconds.value = 2
+    explorer.polish.click()
+    assert explorer.wait()
+    assert explorer.record is not None
+    assert explorer.record.polished
+    curve: Any = explorer.curve.data[0]
+    assert len(curve.x) > 2
+    assert curve.x[-1] >= 1.9
+    assert explorer.curve_box.layout.display == "block"
+    assert "polished" in shown(explorer)["title"]
+    assert (explorer.polish.disabled, explorer.stop.disabled) == (False, True)
+
+
+def test_stop_ends_a_polish_and_so_does_the_slider(explorer: PruningExplorer):
+    for end in (explorer.stop.click, lambda: setattr(explorer.ratio, "value", 0.3)):
+        explorer.seconds.value = 120
+        explorer.polish.click()
+        while explorer.stop.disabled:
+            assert not explorer.wait(0.02)
+        end()
+        assert explorer.wait(20)
+    assert explorer.record is not None
+    assert explorer.record.request == PruningRequest(0.3)
+    assert not explorer.record.polished
+
+
+def test_nothing_to_polish_is_said(explorer: PruningExplorer):
+    explorer.ratio.value = 0
+    explorer.polish.click()
+    assert explorer.wait()
+    assert "nothing to polish" in explorer.status.value
