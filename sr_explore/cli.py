@@ -188,7 +188,8 @@ def export(
         sizes = ", ".join(f"{width}×{height}" for height, width in check.sizes)
         typer.echo(f"saved to {written.path}: {written.size_mb:.1f} MB, opset {written.opset}, {shapes}")
         verdict = "same as" if check.equal else "NOT THE SAME as"
-        typer.echo(f"{verdict} PyTorch, both in float32: {check.relative:.1e} of the range at {sizes} px")
+        own = f"PyTorch's own round-off is {max(check.roundoffs):.1e}"
+        typer.echo(f"{verdict} PyTorch, both in float32: {check.relative:.1e} of the range at {sizes} px ({own})")
     if not check.equal:
         typer.echo("the file is not the same function as the network; do not use it", err=True)
         raise typer.Exit(1)

@@ -104,7 +104,7 @@ def test_export_writes_a_checked_onnx_file(tmp_path: Path):
 
 
 def test_export_fails_where_the_file_is_another_function(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(explore, "onnx_check", partial(explore.onnx_check, bound=0.0))
+    monkeypatch.setattr(explore, "onnx_check", partial(explore.onnx_check, times=0.0))
     result = call("export", "rfdn-x4-pruned-90", "-o", tmp_path / "net.onnx")
     assert result.exit_code == 1
     assert "NOT THE SAME" in result.stdout

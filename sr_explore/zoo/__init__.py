@@ -1,6 +1,7 @@
 """Networks by name or file, their cards, and published checkpoints."""
 
 from sr_explore.zoo.cards import ModelCard, Score
+from sr_explore.zoo.foreign import from_foreign
 from sr_explore.zoo.models import WEIGHTS, Provenance, cards, file_of, load, names, provenance_of, save, weights_file
 
 __all__ = [
@@ -10,6 +11,7 @@ __all__ = [
     "Score",
     "cards",
     "file_of",
+    "from_foreign",
     "load",
     "names",
     "provenance_of",
