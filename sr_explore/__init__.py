@@ -13,7 +13,7 @@ The rooms, from the bottom up:
     networks                                         RFDN as a row, in branches, merged; rebuilding from widths
     stages, analysis, training                       changes to a network; checks and measurements; the training loop
     zoo                                              networks by name or file
-    pipeline, runtime, calibration                   stages in a row, checked; running fast; the shipped patches
+    pipeline, runtime, calibration, onnx_export      stages in a row, checked; running fast; the shipped patches; ONNX
     explore, recipes, cli                            the front doors
     plots                                            records to figures
 

@@ -171,6 +171,31 @@ def run(
 
 
 @app.command()
+def export(
+    model: Model,
+    out: Annotated[Path, typer.Option("-o", "--out", help="The file to write, as .onnx; none is overwritten.")],
+    as_json: AsJson = False,
+) -> None:
+    """Write a network to an ONNX file for pictures of any size, and check it against PyTorch."""
+    from sr_explore import explore
+
+    with _one_sentence():
+        written, check = explore.export(model, out)
+    if as_json:
+        _print_json({"file": written.to_dict(), "check": {**check.to_dict(), "relative": check.relative}})
+    else:
+        shapes = " → ".join(" × ".join(shape) for shape in (written.input, written.output))
+        sizes = ", ".join(f"{width}×{height}" for height, width in check.sizes)
+        typer.echo(f"saved to {written.path}: {written.size_mb:.1f} MB, opset {written.opset}, {shapes}")
+        verdict = "same as" if check.equal else "NOT THE SAME as"
+        own = f"PyTorch's own round-off is {max(check.roundoffs):.1e}"
+        typer.echo(f"{verdict} PyTorch, both in float32: {check.relative:.1e} of the range at {sizes} px ({own})")
+    if not check.equal:
+        typer.echo("the file is not the same function as the network; do not use it", err=True)
+        raise typer.Exit(1)
+
+
+@app.command()
 def bench(
     models: Annotated[list[str], typer.Argument(help="Shipped names or files.", metavar="MODEL...")],
     size: Size = "180x320",

@@ -17,7 +17,8 @@ from sr_explore.devices import pick_device, pick_dtype
 from sr_explore.errors import UserError
 from sr_explore.images import Photo, read_photo, to_rgb, to_tensor
 from sr_explore.networks.registry import Network, scale_of
-from sr_explore.records import ImageQuality, LayerTable, QualityRecord, Step, TimingRecord
+from sr_explore.onnx_export import export_onnx, onnx_check
+from sr_explore.records import ImageQuality, LayerTable, OnnxCheck, OnnxFile, QualityRecord, Step, TimingRecord
 from sr_explore.resize import crop_to_multiple, degrade, enlarge
 from sr_explore.runtime import Upscaler
 from sr_explore.stages import parse_stages, stage_text
@@ -225,6 +226,13 @@ def run_stages(
     if out is not None:
         zoo.save(out, done.model, zoo.Provenance(stage_text(parsed), Path(model).name, _hash_of(model)))
     return done
+
+
+def export(model: str, out: Path) -> tuple[OnnxFile, OnnxCheck]:
+    """Write a network to an ONNX file, and check the file against the network in PyTorch."""
+    network = zoo.load(model)
+    written = export_onnx(network, out)
+    return written, onnx_check(out, network)
 
 
 def _hash_of(model: str) -> str:

@@ -25,6 +25,7 @@ from sr_explore.resize import to_uint8
 __all__ = [
     "DEFAULT_MAX_PIXELS",
     "Photo",
+    "open_photo",
     "png_bytes",
     "read_photo",
     "read_sample",
@@ -108,6 +109,17 @@ def read_sample(name: str) -> Photo:
         hint = f"did you mean {nearest[0]!r}? There are " if nearest else "there are "
         raise UserError(f"There is no sample photo {name!r}: {hint}{', '.join(samples)}.")
     return read_photo(samples[name])
+
+
+def open_photo(name_or_file: str | Path) -> Photo:
+    """A sample photo by name, or a picture file of the reader's own.
+
+    Raises:
+        UserError: if it is neither, or the file cannot be read; see `read_photo`.
+    """
+    path = Path(name_or_file)
+    is_name = str(name_or_file) in sample_photos() or (not path.exists() and path.name == path.stem == str(path))
+    return read_sample(str(name_or_file)) if is_name else read_photo(path)
 
 
 def to_tensor(rgb: NDArray[Any]) -> Tensor:

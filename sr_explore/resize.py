@@ -108,6 +108,13 @@ def crop_to_multiple(hr: Array, scale: int) -> Array:
     return hr[:height, :width]
 
 
+def crop_centre(picture: Array, height: int, width: int) -> Array:
+    """A view of the middle of a picture, at most height × width px; what is smaller stays whole."""
+    _check_image(picture)
+    top, left = max(picture.shape[0] - height, 0) // 2, max(picture.shape[1] - width, 0) // 2
+    return picture[top : top + height, left : left + width]
+
+
 def to_uint8(rgb: ArrayLike) -> NDArray[np.uint8]:
     """Round floats in [0, 1] to the 256 levels of a file, half up; values outside are clipped.
 

@@ -86,16 +86,34 @@ def write_state(path: str | Path, tensors: Mapping[str, Tensor], metadata: Mappi
     Raises:
         UserError: if something other than a regular file is in the way, or the file cannot be written.
     """
+    return write_whole(path, safetensors.torch.save(_unshared(tensors), dict(metadata)))
+
+
+def write_whole(path: str | Path, data: bytes, replace: bool = True) -> str:
+    """Write a file whole or not at all; whatever goes wrong, the file that was there before stays whole.
+
+    Args:
+        path: the file, in a folder that exists; only a regular file is ever replaced.
+        replace: False refuses to replace even that.
+
+    Returns:
+        The file's sha256.
+
+    Raises:
+        UserError: if something is in the way, or the file cannot be written.
+    """
     path = Path(path)
-    data = safetensors.torch.save(_unshared(tensors), dict(metadata))
     try:
         special = path.is_symlink() or (path.exists() and not path.is_file())
-        if not special:
+        taken = not replace and path.exists()
+        if not special and not taken:
             _replace(path, data)
     except (OSError, ValueError) as error:
         raise UserError(f"{_named(path)}: cannot be written ({_reason(error)}); name another place") from error
     if special:
         raise UserError(f"{_named(path)}: this is a link, a folder or a device, left alone; name another file")
+    if taken:
+        raise UserError(f"{_named(path)}: there is such a file already, left alone; name another one or remove it")
     return hashlib.sha256(data).hexdigest()
 
 

@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -85,6 +86,29 @@ def test_run_refuses_what_does_not_fit_with_one_sentence():
     assert result.exit_code == 1
     assert "apply branch first" in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1
+
+
+def test_export_writes_a_checked_onnx_file(tmp_path: Path):
+    out = tmp_path / "net.onnx"
+    result = call("export", "rfdn-x4-pruned-90", "-o", out)
+    assert result.exit_code == 0, result.output
+    assert "batch × 3 × height × width → batch × 3 × 4*height × 4*width" in result.output
+    assert "same as PyTorch, both in float32: " in result.output
+    assert "at 15×15, 47×33, 90×60 px" in result.output
+    again = call("export", "rfdn-x4-pruned-90", "-o", out)
+    assert again.exit_code == 1
+    assert again.stderr.strip() == "net.onnx: there is such a file already, left alone; name another one or remove it"
+    document = json.loads(call("export", "rfdn-x4-pruned-90", "-o", tmp_path / "b.onnx", "--json").output)
+    assert document["file"]["opset"] == 17
+    assert 0 < document["check"]["relative"] <= 1e-5
+
+
+def test_export_fails_where_the_file_is_another_function(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(explore, "onnx_check", partial(explore.onnx_check, times=0.0))
+    result = call("export", "rfdn-x4-pruned-90", "-o", tmp_path / "net.onnx")
+    assert result.exit_code == 1
+    assert "NOT THE SAME" in result.stdout
+    assert "do not use it" in result.stderr
 
 
 def test_bench_measures():

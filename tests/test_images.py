@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
 from sr_explore.errors import UserError
-from sr_explore.images import Photo, read_photo, read_sample, sample_photos, to_rgb, to_tensor, to_uint8
+from sr_explore.images import Photo, open_photo, read_photo, read_sample, sample_photos, to_rgb, to_tensor, to_uint8
 from tests.pictures import LEVELS, SRGB, alpha_of, assert_levels, assert_sentence, encoded, png_file, raising
 
 
@@ -317,6 +317,20 @@ def test_the_sample_photos() -> None:
         assert photo.rgb.std() > 0.05
     credits = (samples["dogs"].parent / "README.md").read_text()
     assert all(f"{name}.png" in credits for name in samples)
+
+
+def test_a_photo_is_a_sample_or_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sample = sample_photos()["fig"]
+    (tmp_path / "mine.png").write_bytes(sample.read_bytes())
+    (tmp_path / "without").write_bytes(sample.read_bytes())
+    monkeypatch.chdir(tmp_path)
+    expected = read_sample("fig").rgb
+    for given_as in ("fig", tmp_path / "mine.png", "mine.png", "without"):
+        assert (open_photo(given_as).rgb == expected).all()
+    with pytest.raises(UserError, match="did you mean 'fig'"):
+        open_photo("figs")
+    with pytest.raises(UserError, match=r"'missing\.png' does not exist"):
+        open_photo("missing.png")
 
 
 def test_a_mistyped_sample_gets_the_nearest_name() -> None:

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -10,6 +11,8 @@ from sr_explore.records import (
     LayerEdit,
     LayerRow,
     LayerTable,
+    OnnxCheck,
+    OnnxFile,
     PipelineRun,
     QualityRecord,
     Record,
@@ -24,6 +27,7 @@ TABLE = LayerTable((4, 6), (LayerRow("a.b", 3, 2, (1, 1), 1, 8, 144, 48, False),
 SAME = EquivalenceRecord(
     Difference(1e-16, 0.0, 1e-15), Difference(1e-7, 2e-7, 3e-7), (LayerDifference("a.b", 0.0, 1e-7),), 1e-12, 32
 )
+ONNX = OnnxCheck(((15, 15), (33, 47)), (2e-7, 4e-7), (1e-7, 2e-7), 10.0)
 QUALITY = QualityRecord(30.0, 28.0, 0.9, 4, (ImageQuality("x.png", 30.0, 28.0, 0.9),))
 STEP = Step("fold", True, REPORT, SAME, TABLE, 0.5, QUALITY)
 
@@ -36,6 +40,8 @@ STEP = Step("fold", True, REPORT, SAME, TABLE, 0.5, QUALITY)
         REPORT,
         TABLE,
         SAME,
+        ONNX,
+        OnnxFile("a.onnx", "00ff", 1.7, 17, ("batch", "3"), ("batch", "12"), (24, 31)),
         QUALITY,
         TimingRecord(1.5, 0.1, 20, (4, 6), "CPU", "float32", 2),
         STEP,
@@ -65,3 +71,17 @@ def test_fields_that_a_later_version_adds_do_not_break_an_older_one():
 
 def test_steps_say_what_the_network_costs_after_them():
     assert (STEP.params, STEP.macs) == (8, 144)
+
+
+def test_an_onnx_check_goes_by_its_worst_figure():
+    assert ONNX.relative == 4e-7
+    assert ONNX.equal
+    assert math.isnan(replace(ONNX, differences=(2e-7, math.nan)).relative)
+
+
+@pytest.mark.parametrize("figure", [1.5e-6, math.inf, math.nan])
+@pytest.mark.parametrize("place", [0, 1])
+def test_an_onnx_file_is_the_same_only_if_it_is_at_every_size(figure: float, place: int):
+    differences = list(ONNX.differences)
+    differences[place] = figure
+    assert not replace(ONNX, differences=tuple(differences), roundoffs=(1e-7, 1e-7)).equal

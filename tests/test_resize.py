@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from sr_explore.errors import UserError
-from sr_explore.resize import Edge, bicubic_resize, crop_to_multiple, degrade, enlarge, to_uint8
+from sr_explore.resize import Edge, bicubic_resize, crop_centre, crop_to_multiple, degrade, enlarge, to_uint8
 
 # Keys' kernel with a = -1/2 at -1.75, -1.25, …, 1.75: what one bright pixel becomes when it is enlarged ×2.
 KERNEL = np.array([-3, -9, 29, 111, 111, 29, -9, -3]) / 128
@@ -181,6 +181,13 @@ def test_degrade_and_enlarge_stay_on_the_grid_of_eight_bits(scale: int) -> None:
 def test_degrade_equals_resizing_the_file() -> None:
     hr = np.dstack([pattern()] * 3)
     assert np.array_equal(to_uint8(degrade(hr.astype(np.float32) / 255, 4))[..., 0], QUARTER)
+
+
+def test_crop_centre_takes_the_middle_or_all() -> None:
+    picture = np.arange(7 * 9, dtype=np.float32).reshape(7, 9)
+    assert (crop_centre(picture, 3, 5) == picture[2:5, 2:7]).all()
+    assert (crop_centre(picture, 100, 4) == picture[:, 2:6]).all()
+    assert (crop_centre(picture, 7, 9) == picture).all()
 
 
 def test_crop_to_multiple_cuts_right_and_bottom() -> None:

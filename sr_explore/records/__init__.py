@@ -1,7 +1,7 @@
 """What stages, checks and measurements leave behind: frozen records, to and from JSON. No torch here."""
 
 from sr_explore.records.base import Record
-from sr_explore.records.checks import Difference, EquivalenceRecord, FeatureMatch, LayerDifference
+from sr_explore.records.checks import Difference, EquivalenceRecord, FeatureMatch, LayerDifference, OnnxCheck, OnnxFile
 from sr_explore.records.measurements import ImageQuality, LayerRow, LayerTable, QualityRecord, TimingRecord
 from sr_explore.records.reports import LayerEdit, StageReport
 from sr_explore.records.runs import FamilyMember, PipelineRun, Step
@@ -17,6 +17,8 @@ __all__ = [
     "LayerEdit",
     "LayerRow",
     "LayerTable",
+    "OnnxCheck",
+    "OnnxFile",
     "PipelineRun",
     "QualityRecord",
     "Record",

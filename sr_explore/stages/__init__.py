@@ -4,6 +4,7 @@ from torch import nn
 
 from sr_explore.stages.base import Calibration, Example, Stage, StageResult, widths_of
 from sr_explore.stages.branch import Branch, blocks_of_row, feature_pairs
+from sr_explore.stages.choose import pruning_stages
 from sr_explore.stages.concat_to_conv import ConcatToConv
 from sr_explore.stages.fold import Fold
 from sr_explore.stages.gradients import loss_gradients
@@ -35,6 +36,7 @@ __all__ = [
     "loss_gradients",
     "parse_stages",
     "polishing",
+    "pruning_stages",
     "stage_text",
     "widths_of",
 ]

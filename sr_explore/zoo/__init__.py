@@ -1,7 +1,8 @@
 """Networks by name or file, their cards, and published checkpoints."""
 
 from sr_explore.zoo.cards import ModelCard, Score
-from sr_explore.zoo.models import WEIGHTS, Provenance, cards, load, names, provenance_of, save, weights_file
+from sr_explore.zoo.foreign import from_foreign
+from sr_explore.zoo.models import WEIGHTS, Provenance, cards, file_of, load, names, provenance_of, save, weights_file
 
 __all__ = [
     "WEIGHTS",
@@ -9,6 +10,8 @@ __all__ = [
     "Provenance",
     "Score",
     "cards",
+    "file_of",
+    "from_foreign",
     "load",
     "names",
     "provenance_of",

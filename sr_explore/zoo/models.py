@@ -69,6 +69,14 @@ def weights_file(name: str) -> Path:
     return WEIGHTS / f"{name}.safetensors"
 
 
+def file_of(name_or_file: str | Path) -> Path:
+    """The file that a network's weights come from: for a shipped one that is made on loading, its source's."""
+    card = cards().get(str(name_or_file))
+    if card is None:
+        return Path(name_or_file)
+    return file_of(card.derived_from) if card.derived_from else weights_file(card.name)
+
+
 def provenance_of(name_or_file: str | Path) -> Provenance:
     """What a network's file says of where it comes from."""
     path = weights_file(str(name_or_file)) if str(name_or_file) in cards() else Path(name_or_file)

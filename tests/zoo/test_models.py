@@ -38,6 +38,13 @@ def test_a_mistyped_name_gets_the_list_and_the_nearest():
     assert all(name in str(caught.value) for name in zoo.names())
 
 
+def test_every_network_has_a_file_that_its_weights_come_from():
+    assert zoo.file_of("rfdn-x4") == zoo.weights_file("rfdn-x4")
+    assert zoo.file_of("rfdn-x4-merged") == zoo.weights_file("rfdn-x4-branched")
+    assert zoo.file_of("own/net.pth") == Path("own/net.pth")
+    assert all(zoo.file_of(name).is_file() for name in zoo.names())
+
+
 def test_a_missing_file_is_no_mistyped_name():
     with pytest.raises(UserError, match=r"there\.pth: there is no such file"):
         zoo.load("not/there.pth")
