@@ -62,7 +62,7 @@ class Comparer(Working[Question, Sequence[tuple[str, float]]]):
         self._changed()
 
     def _changed(self, _change: Any = None) -> None:
-        self._ask((tuple(choice.value for choice in self.choices), self.against.value))
+        self._ask((tuple(str(choice.value) for choice in self.choices), str(self.against.value)))
 
     def _answer(
         self, question: Question, tell: Callable[[str], None], should_stop: Callable[[], bool]
