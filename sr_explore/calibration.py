@@ -34,9 +34,9 @@ def shipped_calibration(scale: int = 4, patches: int = NUM_PATCHES, patch_size: 
     return Calibration(_batch([degrade(patch, scale) for patch in hr]), _batch(hr))
 
 
-def shipped_example(scale: int = 4) -> Example:
+def shipped_example(scale: int = 4, patches: int = NUM_PATCHES) -> Example:
     """An example for the stages: a small picture to trace with, and the calibration patches."""
-    calibration = shipped_calibration(scale)
+    calibration = shipped_calibration(scale, patches)
     return Example(calibration.lr[:1, :, :TRACE_SIZE, :TRACE_SIZE].contiguous(), calibration)
 
 

@@ -11,7 +11,7 @@ from tests.tiny import tiny_rfdn
 def test_every_kind_of_answer_is_timed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """The figures are the machine's and no test holds them to anything; only that they are all there."""
     calibration = shipped_calibration(2, patches=6, patch_size=32)
-    monkeypatch.setattr(exploring, "shipped_example", lambda scale: Example(calibration.lr[:1], calibration))
+    monkeypatch.setattr(exploring, "shipped_example", lambda scale, patches=0: Example(calibration.lr[:1], calibration))
     zoo.save(tmp_path / "tiny.safetensors", tiny_rfdn())
     times = list(drag_bench.drag_times(str(tmp_path / "tiny.safetensors"), device="cpu"))
     assert len(times) == 12

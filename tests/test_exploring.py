@@ -27,7 +27,7 @@ PHOTO = Photo(RGB, None, None, "noise")
 def few_patches(monkeypatch: pytest.MonkeyPatch) -> Example:
     calibration = shipped_calibration(2, patches=6, patch_size=32)
     example = Example(calibration.lr[:1], calibration)
-    monkeypatch.setattr(exploring, "shipped_example", lambda scale: example)
+    monkeypatch.setattr(exploring, "shipped_example", lambda scale, patches=0: example)
     return example
 
 

@@ -19,7 +19,7 @@ PHOTO = Photo(np.random.default_rng(0).random((48, 64, 3), np.float32), None, No
 @pytest.fixture
 def explorer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PruningExplorer]:
     calibration = shipped_calibration(2, patches=6, patch_size=32)
-    monkeypatch.setattr(exploring, "shipped_example", lambda scale: Example(calibration.lr[:1], calibration))
+    monkeypatch.setattr(exploring, "shipped_example", lambda scale, patches=0: Example(calibration.lr[:1], calibration))
     zoo.save(tmp_path / "tiny.safetensors", tiny_rfdn())
     session = PruningSession(str(tmp_path / "tiny.safetensors"), PHOTO, is_reference=True, device="cpu")
     explorer = PruningExplorer(session, PruningRequest(0.5))
