@@ -67,15 +67,14 @@ def test_shipped_networks_are_what_their_cards_say():
 
 
 @pytest.mark.parametrize("ladder", ["rfdn-x4-pruned", "rfdn-x4-direct"])
-def test_each_ladder_ships_whole_and_no_rung_is_worse_for_its_training(ladder: str):
+def test_each_ladder_ships_whole_and_every_rung_is_better_for_its_training(ladder: str):
     rungs = [card for card in zoo.cards().values() if card.recipe == ladder]
     assert [card.name for card in rungs] == [recipe.name for recipe in read_recipes(ladder)]
     assert [card.params for card in rungs] == sorted((card.params for card in rungs), reverse=True)
     for card in rungs:
         assert card.scores
         assert card.untrained_psnr_y
-        # The first rungs lose so little that forty steps win back nothing that Set5 can tell, see docs/training.md.
-        assert card.scores["Set5"].psnr_y > card.untrained_psnr_y - 0.01
+        assert card.scores["Set5"].psnr_y > card.untrained_psnr_y
 
 
 def test_trained_cards_say_how_long_and_on_what():
