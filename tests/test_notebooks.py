@@ -1,7 +1,6 @@
 """Notebooks are thin, and each runs from a fresh kernel. Whoever adds one adds nothing here."""
 
 import ast
-import asyncio
 import os
 import re
 import sys
@@ -14,6 +13,7 @@ import psutil
 import pytest
 from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
+from jupyter_core.utils import run_sync
 from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
@@ -144,7 +144,7 @@ def run_notebook(notebook: Any, folder: Path) -> list[Any]:
     try:
         NotebookClient(notebook, km=manager, **options).execute(env={**os.environ, **QUIET_THREADS})
     finally:  # nbclient leaves a manager that it was given alone, and twenty kernels fill the memory
-        asyncio.run(manager.shutdown_kernel(now=True))
+        run_sync(manager.shutdown_kernel)(now=True)
     return [output for cell in notebook.cells for output in cell.get("outputs", [])]
 
 
