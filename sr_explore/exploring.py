@@ -7,7 +7,6 @@ from dataclasses import replace
 from functools import cached_property
 from typing import cast
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -22,7 +21,7 @@ from sr_explore.networks.registry import Network, scale_of
 from sr_explore.pruning_requests import PruningAnswer, PruningRequest
 from sr_explore.recent import Recent
 from sr_explore.records import LayerTable, StageReport
-from sr_explore.resize import crop_to_multiple, degrade
+from sr_explore.resize import crop_to_multiple, degrade, to_uint8
 from sr_explore.runtime import Upscaler
 from sr_explore.stages import (
     ConcatToConv,
@@ -149,7 +148,7 @@ class PruningSession:
     ) -> PruningAnswer:
         picture, milliseconds = self._upscale(model)
         psnr = None if self._hr is None else psnr_y(picture, self._hr, self.scale)
-        pixels = np.round(to_rgb(picture) * 255).astype(np.uint8)
+        pixels = to_uint8(to_rgb(picture))
         return PruningAnswer(request, name, pixels, self._before, self._table(model), report, milliseconds, psnr)
 
     def _network(self, request: PruningRequest, tell: Callable[[str], None], stop: Callable[[], bool]) -> _Named:
@@ -196,9 +195,8 @@ class PruningSession:
     def _upscale(self, model: nn.Module) -> tuple[torch.Tensor, float]:
         run = Upscaler(model, self._device, self._dtype)
         picture, milliseconds = _timed(run, self._lr)
-        if (
-            milliseconds < QUICK_MS
-        ):  # the first run of new widths sets up its kernels, which says nothing of the network
+        # The first run of new widths sets up its kernels, which says nothing of the network.
+        if milliseconds < QUICK_MS:
             milliseconds = min(milliseconds, _timed(run, self._lr)[1])
         return picture, milliseconds
 
