@@ -7,7 +7,7 @@ from torch import nn
 from sr_explore import zoo
 from sr_explore.calibration import shipped_example
 from sr_explore.errors import UserError
-from sr_explore.stages import Calibration, Example, Fold, PruneChannels, Reconstruct
+from sr_explore.stages import Calibration, Example, Fold, PruneChannels, PruneKernels, Reconstruct
 from sr_explore.surgery import modules_of
 from tests.tiny import NETWORKS, relative_difference, tiny_example, tiny_rfdn
 
@@ -80,9 +80,17 @@ def test_structural_weights_stay_as_they_are():
     assert torch.equal(Reconstruct()(cut, example).model.get_submodule("blocks.0.concat.mix").weight, before)  # pyright: ignore
 
 
+def test_grouped_layers_are_refitted_group_by_group():
+    model, example = NETWORKS["grouped-4s"](), tiny_example()
+    result = PruneKernels("blocks.*.refine.*")(model, example)
+    refitted = Reconstruct()(result.model, example.after(model, result.report)).model
+    unseen = torch.rand(2, 3, 22, 22, generator=torch.Generator().manual_seed(99))
+    assert distance(model, refitted, unseen) < 0.5 * distance(model, result.model, unseen)
+
+
 def test_what_is_missing_is_named():
     cut, example = pruned(NETWORKS["converted-4s"]())
-    with pytest.raises(UserError, match="that prune-channels has just cut"):
+    with pytest.raises(UserError, match="that was just pruned"):
         Reconstruct()(cut, tiny_example())
     with pytest.raises(UserError, match="needs calibration patches"):
         Reconstruct()(cut, replace(example, calibration=None))
