@@ -43,3 +43,12 @@ def test_every_layers_kernel_and_bias_come_back():
     x = torch.rand(1, 3, 17, 22)
     with torch.no_grad():
         assert torch.equal(again(x), model(x))
+
+
+def test_a_block_adds_its_input_before_it_is_fused():
+    block = tiny_rlfn().blocks[0]
+    with torch.no_grad():
+        for parameter in block.refine.parameters():  # pyright: ignore
+            parameter.zero_()
+        x = torch.rand(1, 6, 17, 19)
+        assert torch.equal(block(x), block.esa(block.fuse(x)))  # pyright: ignore

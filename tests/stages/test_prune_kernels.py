@@ -135,6 +135,23 @@ def test_a_budget_of_multiply_adds_is_kept_and_not_overshot():
     assert PruneKernels(macs=1.0)(model, example).report.edits == ()
 
 
+def test_a_budget_takes_what_costs_nothing_first():
+    patches = Calibration(torch.rand(2, 3, 40, 40))
+    example = replace(tiny_example(), calibration=patches)
+    assert PruneKernels(macs=0.99).chosen(with_zero_outer_taps(MIDDLE), example) == [MIDDLE]
+
+
+def test_what_channels_are_left_is_remembered_when_a_kernel_goes():
+    model, example = tiny_rlfn(), tiny_example()
+    pruned = PruneChannels(0.4, "magnitude")(model, example)
+    before = example.after(model, pruned.report)
+    result = PruneKernels("tail.smooth")(pruned.model, before)
+    after = before.after(pruned.model, result.report)
+    assert after.kept == before.kept
+    assert after.unpruned is model
+    assert any(outs != tuple(range(len(outs))) for outs, _ in (after.kept or {}).values())
+
+
 @pytest.mark.parametrize("name", ["rlfn", "row", "branched-4s", "converted-4s"])
 def test_reconstruct_works_after_kernels_biases_and_channels_in_any_mixture(name: str):
     model, example = NETWORKS[name](), tiny_example()
