@@ -1,6 +1,7 @@
 """Notebooks are thin, and each runs from a fresh kernel. Whoever adds one adds nothing here."""
 
 import ast
+import asyncio
 import os
 import re
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+import psutil
 import pytest
 from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
@@ -139,15 +141,19 @@ def run_notebook(notebook: Any, folder: Path) -> list[Any]:
     manager = AsyncKernelManager(kernel_name="python3", kernel_spec_manager=specs)
     resources = {"metadata": {"path": str(folder)}}
     options: dict[str, Any] = {"timeout": CELL_TIMEOUT_S, "store_widget_state": False, "resources": resources}
-    NotebookClient(notebook, km=manager, **options).execute(env={**os.environ, **QUIET_THREADS})
+    try:
+        NotebookClient(notebook, km=manager, **options).execute(env={**os.environ, **QUIET_THREADS})
+    finally:  # nbclient leaves a manager that it was given alone, and twenty kernels fill the memory
+        asyncio.run(manager.shutdown_kernel(now=True))
     return [output for cell in notebook.cells for output in cell.get("outputs", [])]
 
 
 @pytest.mark.notebook
 def test_notebooks_run_in_the_python_that_tests_them(tmp_path: Path):
-    notebook = new_notebook(cells=[new_code_cell("import sys, os\nprint(sys.executable)\nprint(os.getcwd())")])
+    notebook = new_notebook(cells=[new_code_cell("import sys, os\nprint(sys.executable)\nprint(os.getcwd())\nprint(os.getpid())")])
     (output,) = run_notebook(notebook, tmp_path)
-    executable, folder = output.text.split()
+    executable, folder, kernel = output.text.split()
+    assert not psutil.pid_exists(int(kernel)), "the kernel outlives its notebook"
     assert Path(executable) == Path(sys.executable)
     assert Path(folder).resolve() == tmp_path.resolve()
 
