@@ -4,6 +4,9 @@ import io
 import os
 import subprocess
 import sys
+import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -135,3 +138,84 @@ def test_the_page_fits_a_phone(tab: Any):
     tab.locator("#samples .thumbnail-item").nth(2).click()
     tab.wait_for_function("document.querySelector('#photo img').src.includes('dogs')")
     assert tab.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+@pytest.mark.browser
+def test_a_saved_result_is_what_the_command_line_writes(tab: Any, crop: Path, tmp_path: Path):
+    _upload(tab, crop)
+    _wait_for_status(tab, "96×64 px, then enlarged to 384×256 px")
+    tab.click("#upscale")
+    _wait_for_status(tab, "All five are done")
+    with tab.expect_download() as saving:
+        tab.click("#table a >> nth=1")
+    command = [sys.executable, "-m", "sr_explore", "upscale", str(crop), "-o", str(tmp_path)]
+    subprocess.run(command, check=True, capture_output=True)
+    assert saving.value.path().read_bytes() == (tmp_path / "fig crop_x4_rfdn-x4.png").read_bytes()
+
+
+@pytest.mark.browser
+def test_dragging_the_pruning_slider_changes_picture_and_table(tab: Any):
+    tab.get_by_role("tab", name="Prune").click()
+    _wait_for_text(tab, "#pruned-figures", "50% pruned")
+    before = _pruned_picture(tab)
+    slider = tab.locator("#ratio input[type=range]")
+    box = slider.bounding_box()
+    tab.mouse.move(box["x"] + box["width"] * 0.55, box["y"] + box["height"] / 2)
+    tab.mouse.down()
+    for share in (0.3, 0.8, 0.6, 0.9):
+        tab.mouse.move(box["x"] + box["width"] * share, box["y"] + box["height"] / 2, steps=4)
+    tab.mouse.up()
+    percent = slider.input_value()
+    assert 75 < int(percent) < 90
+    _wait_for_text(tab, "#pruned-figures", f"{percent}% pruned")  # the last value of the drag wins
+    assert _pruned_picture(tab) != before
+    assert tab.locator("#bars .js-plotly-plot").count() == 1
+
+
+@pytest.mark.browser
+def test_polish_is_stopped_within_two_seconds(tab: Any):
+    tab.get_by_role("tab", name="Prune").click()
+    _wait_for_text(tab, "#pruned-figures", "50% pruned")
+    tab.get_by_text("Polish: train it").click()
+    tab.click("#polish")
+    _wait_for_text(tab, "#pruned-status", "step")
+    started = time.monotonic()
+    tab.click("#stop-polish")
+    _wait_for_text(tab, "#pruned-figures", "polished")
+    assert time.monotonic() - started < 4, "2 s, and as much again for a busy machine"
+
+
+@pytest.mark.browser
+def test_how_it_works_draws_and_checks(tab: Any):
+    tab.get_by_role("tab", name="How it works").click()
+    tab.wait_for_selector("#drawing .js-plotly-plot")
+    tab.get_by_label("Fold").click()
+    _wait_for_text(tab, "#stage-told", "scaffolding")
+    tab.click("#check")
+    _wait_for_text(tab, "#check-status", "Every promise was kept")
+    assert tab.locator("#check-table tr").count() == 6
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("name", ["Prune", "How it works"])
+def test_every_tab_fits_a_phone(tab: Any, name: str):
+    tab.set_viewport_size({"width": 390, "height": 844})
+    tab.get_by_role("tab", name=name).click()
+    tab.wait_for_selector("#bars .js-plotly-plot" if name == "Prune" else "#drawing .js-plotly-plot")
+    assert tab.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+@pytest.mark.browser
+def test_a_page_of_another_origin_cannot_upload(address: str):
+    request = urllib.request.Request(f"{address}gradio_api/upload", b"x", {"Origin": "http://evil.example"})
+    with pytest.raises(urllib.error.HTTPError, match="403"):
+        urllib.request.urlopen(request, timeout=10)
+
+
+def _wait_for_text(tab: Any, where: str, text: str) -> None:
+    told = "([where, text]) => document.querySelector(where)?.innerText.includes(text)"
+    tab.wait_for_function(told, arg=[where, text])
+
+
+def _pruned_picture(tab: Any) -> str:
+    return tab.eval_on_selector_all("#pruned-pair .content img", "images => images.map(image => image.src)[1]")

@@ -34,7 +34,7 @@ def others() -> list[str]:
 def note(text: object, kind: str = "note") -> str:
     """One sentence for the page."""
     said = str(text)
-    if "." not in said.split(" ")[0]:  # else it begins with the name of a file
+    if "." not in said.split(" ", maxsplit=1)[0]:  # else it begins with the name of a file
         said = said[:1].upper() + said[1:]
     return f'<p class="{kind}" role="status">{escape(said)}</p>'
 
