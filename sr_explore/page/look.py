@@ -33,6 +33,9 @@ CSS = """
 @media (max-width: 640px) {
   #results .grid-container { grid-template-columns: repeat(2, minmax(0, 1fr)); }
   #photo { height: 300px !important; }
+  #where { flex-direction: column; align-items: stretch; }
+  #table tr > :is(:nth-child(3), :nth-child(5), :nth-child(7)), #pruned-figures tr > :nth-child(2),
+  #check-table tr > :is(:nth-child(2), :nth-child(6), :nth-child(8)) { display: none; }
   .figures :is(th, td) { padding: 6px 3px; font-size: 11px; }
 }
 """
