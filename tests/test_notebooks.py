@@ -150,7 +150,8 @@ def run_notebook(notebook: Any, folder: Path) -> list[Any]:
 
 @pytest.mark.notebook
 def test_notebooks_run_in_the_python_that_tests_them(tmp_path: Path):
-    notebook = new_notebook(cells=[new_code_cell("import sys, os\nprint(sys.executable)\nprint(os.getcwd())\nprint(os.getpid())")])
+    cell = new_code_cell("import sys, os\nprint(sys.executable)\nprint(os.getcwd())\nprint(os.getpid())")
+    notebook = new_notebook(cells=[cell])
     (output,) = run_notebook(notebook, tmp_path)
     executable, folder, kernel = output.text.split()
     assert not psutil.pid_exists(int(kernel)), "the kernel outlives its notebook"
