@@ -6,8 +6,8 @@ READY := $(VENV)/.ready
 
 .PHONY: app lab test lint bench setup
 
-app: $(READY)  ## open the page that upscales photos side by side
-	$(BIN)/sr-explore app
+app: $(READY)  ## open the page; options as OPTIONS="--port 8000 --no-browser"
+	$(BIN)/sr-explore app $(OPTIONS)
 
 lab: $(READY)  ## open the notebooks in JupyterLab
 	cd notebooks && ../$(BIN)/jupyter lab

@@ -10,7 +10,7 @@ The rooms, from the bottom up:
 
     errors, records, resize, devices, state_files    one sentence for people; results; MATLAB's bicubic; hardware; files
     images, surgery, conv_algebra                    photos; replacing layers; identities on kernels
-    networks                                         RFDN as a row, in branches, merged; rebuilding from widths
+    networks                                         RFDN (row, branches, merged), RLFN; rebuilding from widths
     stages, analysis, training                       changes to a network; checks and measurements; the training loop
     zoo                                              networks by name or file
     pipeline, runtime, calibration, onnx_export      stages in a row, checked; running fast; the shipped patches; ONNX

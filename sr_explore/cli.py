@@ -284,10 +284,15 @@ def open_app(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int | None, typer.Option(help="Port; a free one from 7860 on if left out.")] = None,
     browser: Annotated[bool, typer.Option(help="Open the page in a browser.")] = True,
+    auth: Annotated[
+        str | None,
+        typer.Option(help="name:password for visitors; needed beyond this machine.", envvar="SR_EXPLORE_AUTH"),
+    ] = None,
+    share: Annotated[bool, typer.Option("--share", help="Also at a public address, through gradio's servers.")] = False,
 ) -> None:
     """Open the page that upscales photos side by side."""
     with _one_sentence():
-        _page().launch_page(host, port, browser)
+        _page().launch_page(host, port, browser, auth, share)
 
 
 def _page() -> Any:

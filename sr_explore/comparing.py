@@ -1,9 +1,11 @@
 """Several networks on one photo, side by side: pictures, figures and difference maps, each computed once."""
 
+import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from PIL import Image, ImageDraw, ImageFont
 from torch import nn
 
 from sr_explore import zoo
@@ -24,6 +26,30 @@ class Answer:
     picture: np.ndarray
     psnr_y: float
     table: LayerTable | None
+
+
+def difference_map(picture: np.ndarray, other: np.ndarray, white: int = 32) -> np.ndarray:
+    """Where two pictures, uint8 (H, W, 3), differ: see `ComparingSession.difference`."""
+    apart = np.abs(picture.astype(np.float32) - other).mean(axis=2, keepdims=True)
+    return np.repeat(np.clip(apart * (255 / white), 0, 255).round().astype(np.uint8), 3, axis=2)
+
+
+def side_by_side(pictures: Mapping[str, np.ndarray], most_px: int = 1024) -> np.ndarray:
+    """Pictures of one size, uint8 (H, W, 3), in a row, each under its name; of large ones the middle."""
+    parts = []
+    for name, picture in pictures.items():
+        top, left = (max(length - most_px, 0) // 2 for length in picture.shape[:2])
+        part = picture[top : top + most_px, left : left + most_px]
+        lines = textwrap.wrap(name, max(part.shape[1] // 9, 8))
+        parts.append((lines, part))
+    height = 8 + 20 * max(len(lines) for lines, _ in parts)
+    columns = []
+    for lines, part in parts:
+        head = Image.new("RGB", (part.shape[1], height), "white")
+        ImageDraw.Draw(head).multiline_text((4, 3), "\n".join(lines), "black", font=ImageFont.load_default(15))
+        gap = np.full((height + part.shape[0], 6, 3), 255, np.uint8)
+        columns += [np.vstack([np.asarray(head), part]), gap]
+    return np.hstack(columns[:-1])
 
 
 class ComparingSession:
@@ -64,8 +90,7 @@ class ComparingSession:
         The mean over the three colours; `other` is the photo itself or another network's answer.
         """
         reference = to_uint8(self.hr) if other == PHOTO else self.answer(other).picture
-        apart = np.abs(self.answer(name).picture.astype(np.float32) - reference).mean(axis=2, keepdims=True)
-        return np.repeat(np.clip(apart * (255 / white), 0, 255).round().astype(np.uint8), 3, axis=2)
+        return difference_map(self.answer(name).picture, reference, white)
 
     def _compute(self, name: str) -> Answer:
         if name == BICUBIC:

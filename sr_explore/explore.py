@@ -1,5 +1,6 @@
 """The front door for page, widgets and command line: names, parameters and pictures in, records and pictures out."""
 
+import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -10,8 +11,8 @@ from typing import cast
 import numpy as np
 import torch
 
-from sr_explore import pipeline, zoo
-from sr_explore.analysis import compare, layer_table, quality, timing
+from sr_explore import guests, pipeline, zoo
+from sr_explore.analysis import compare, layer_table, peak_memory_mb, quality, timing
 from sr_explore.calibration import shipped_example
 from sr_explore.devices import pick_device, pick_dtype
 from sr_explore.errors import UserError
@@ -20,13 +21,15 @@ from sr_explore.networks.registry import Network, scale_of
 from sr_explore.onnx_export import export_onnx, onnx_check
 from sr_explore.records import ImageQuality, LayerTable, OnnxCheck, OnnxFile, QualityRecord, Step, TimingRecord
 from sr_explore.resize import crop_to_multiple, degrade, enlarge
-from sr_explore.runtime import Upscaler
+from sr_explore.runtime import Upscaler, stopping
 from sr_explore.stages import parse_stages, stage_text
 from sr_explore.state_files import sha256_of
 
 PHOTO_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 JOURNEY = ("rfdn-x4", "rfdn-x4-branched", "rfdn-x4-merged", "rfdn-x4-pruned-50")
 BICUBIC = "bicubic"
+WARM_RUNS, WARM_SECONDS = 5, 0.25
+"""How often a network that is quick runs again, at most, for the time that is shown."""
 LARGEST_LR_PIXELS = {"cpu": 1_000_000, "cuda": 2_000_000}
 """The largest picture to run all networks of a comparison on: a minute or two, and results that a browser can show."""
 
@@ -34,7 +37,7 @@ LARGEST_LR_PIXELS = {"cpu": 1_000_000, "cuda": 2_000_000}
 @lru_cache(maxsize=16)
 def upscaler(model: str, device: str = "auto", dtype: str = "auto") -> Upscaler:
     """A network by name or file, ready to run; kept, so that asking again costs nothing."""
-    return Upscaler(zoo.load(model), device, dtype)
+    return Upscaler(guests.load(model), device, dtype)
 
 
 def upscale(photo: Photo, run: Upscaler) -> Photo:
@@ -52,22 +55,35 @@ def _enlarged_alpha(photo: Photo, scale: int) -> np.ndarray | None:
 
 @dataclass(frozen=True)
 class Upscaled:
-    """One network's answer to one photo: the picture, what it took, and how good it is where a reference exists."""
+    """One network's answer to one photo: the picture, what it took, and how good it is where a reference exists.
+
+    `milliseconds` is the median of a few runs after the first, where a run is quick; `memory_mb` as `peak_memory_mb`.
+    """
 
     name: str
     photo: Photo
     table: LayerTable | None
     milliseconds: float
     quality: ImageQuality | None
+    memory_mb: float | None = None
 
 
 def compare_networks(
-    photo: Photo, names: Sequence[str] = JOURNEY, is_reference: bool = False, device: str = "auto", dtype: str = "auto"
+    photo: Photo,
+    names: Sequence[str] = JOURNEY,
+    is_reference: bool = False,
+    device: str = "auto",
+    dtype: str = "auto",
+    should_stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[Upscaled]:
     """Upscale one photo by bicubic and by every network, one result after the other.
 
     Args:
         is_reference: the photo is the reference: it is made small first, and every result is measured against it.
+        should_stop: asked before every convolution.
+
+    Raises:
+        GaveUp: if `should_stop` said so.
     """
     scale = upscaler(names[0], device, dtype).scale
     reference = crop_to_multiple(photo.rgb, scale) if is_reference else None
@@ -78,11 +94,24 @@ def compare_networks(
     yield Upscaled(BICUBIC, baseline, None, elapsed, _measured(BICUBIC, baseline, reference, scale))
     for name in names:
         run = upscaler(name, device, dtype)
+        with stopping(should_stop):
+            result, elapsed = _timed(small, run)
+        size = (small.rgb.shape[0], small.rgb.shape[1])
+        table, memory = costs(name, size, padded=True), memory_mb(name, size, run.dtype)
+        yield Upscaled(name, result, table, elapsed, _measured(name, result, reference, scale), memory)
+
+
+def _timed(photo: Photo, run: Upscaler) -> tuple[Photo, float]:
+    """The enlarged photo and the milliseconds of the network alone."""
+    lr, times = to_tensor(photo.rgb), []
+    started = time.perf_counter()
+    result = upscale(photo, run)
+    first = time.perf_counter() - started
+    while len(times) < WARM_RUNS and first + sum(times) < WARM_SECONDS:
         started = time.perf_counter()
-        result = upscale(small, run)
-        elapsed = (time.perf_counter() - started) * 1000
-        table = costs(name, (small.rgb.shape[0], small.rgb.shape[1]), padded=True)
-        yield Upscaled(name, result, table, elapsed, _measured(name, result, reference, scale))
+        run(lr)
+        times.append(time.perf_counter() - started)
+    return result, statistics.median(times or [first]) * 1000
 
 
 def _measured(name: str, result: Photo, reference: np.ndarray | None, scale: int) -> ImageQuality | None:
@@ -147,9 +176,20 @@ def costs(model: str, size: tuple[int, int], padded: bool = False) -> LayerTable
     Args:
         padded: count a picture that is too small for the network at the size to which it is padded.
     """
-    network = zoo.load(model)
-    smallest = cast(Network, network).requires_size if padded else 1
-    return layer_table(network, (max(size[0], smallest), max(size[1], smallest)))
+    network = guests.load(model)
+    return layer_table(network, _padded(network, size) if padded else size)
+
+
+@lru_cache(maxsize=64)
+def memory_mb(model: str, size: tuple[int, int], dtype: torch.dtype = torch.float32) -> float:
+    """Memory that weights and feature maps take at the peak; see `peak_memory_mb`. Small pictures count as padded."""
+    network = guests.load(model)
+    return peak_memory_mb(network, _padded(network, size), dtype)
+
+
+def _padded(network: torch.nn.Module, size: tuple[int, int]) -> tuple[int, int]:
+    smallest = cast(Network, network).requires_size
+    return max(size[0], smallest), max(size[1], smallest)
 
 
 def evaluate(

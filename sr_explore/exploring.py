@@ -1,16 +1,19 @@
 """A session for dragging: one network, one photo, many pruning requests; what they share is computed once."""
 
+import copy
+import hashlib
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import cast
+from typing import Self, cast
 
 import torch
 from torch import nn
+from torch.nn.modules.module import register_module_forward_hook
 
-from sr_explore import zoo
+from sr_explore import guests, zoo
 from sr_explore.analysis import layer_table, psnr_y
 from sr_explore.calibration import shipped_example
 from sr_explore.devices import pick_device
@@ -43,15 +46,24 @@ _Named = tuple[str, nn.Module, StageReport | None]
 MOST_ANSWERS = 48
 MOST_NETWORKS = 8
 QUICK_MS = 500.0
+PICTURE_EVERY_S = 1.5
 PATCHES = 12
 """To rank channels and refit layers by while somebody waits: half of the shipped ones, for 0.03 dB at most."""
+
+
+@dataclass(frozen=True)
+class Polished:
+    """A polished network, and its answer."""
+
+    answer: PruningAnswer
+    model: nn.Module
 
 
 class PruningSession:
     """One network and one photo, for many requests in a row. Any thread may ask; one is served at a time.
 
     Args:
-        network: a shipped name, or a file.
+        network: a shipped name, a file, or a guest's name.
         photo: to upscale.
         is_reference: the photo is the reference: it is made small first, and every answer is measured against it.
         device, dtype: as in `Upscaler`.
@@ -69,7 +81,7 @@ class PruningSession:
         self, network: str, photo: Photo, is_reference: bool = False, device: str = "auto", dtype: str = "auto"
     ) -> None:
         self.network, self._device, self._dtype = network, device, dtype
-        loaded = zoo.load(network)
+        loaded = guests.load(network)
         self.scale = scale_of(loaded)
         hr = crop_to_multiple(photo.rgb, self.scale) if is_reference else None
         self._hr = None if hr is None else to_tensor(hr)
@@ -124,15 +136,48 @@ class PruningSession:
         Raises:
             UserError: as `answer`, or if nothing is pruned.
         """
+        return self.polish_network(request, seconds, on_progress, should_stop).answer
+
+    def polish_network(
+        self,
+        request: PruningRequest,
+        seconds: float,
+        on_progress: Callable[[PolishProgress], None] | None = None,
+        should_stop: Callable[[], bool] | None = None,
+        on_picture: Callable[[PruningAnswer], None] | None = None,
+    ) -> Polished:
+        """Like `polish`, and the network itself is handed over, too. Other requests are served meanwhile.
+
+        Args:
+            on_picture: gets the answer of the network as it is on the way, at most every `PICTURE_EVERY_S` seconds, as
+                long as it gets better.
+        """
+        key = _plain(request)
         with self._lock:
-            key = _plain(request)
             name, model, report = self._network(key, lambda text: None, lambda: False)
-            if model is self._model or not key.ratio:
-                raise UserError("nothing is pruned yet, so there is nothing to polish; give a ratio above 0")
-            with polishing(on_progress, should_stop):
-                example = replace(shipped_example(self.scale), unpruned=self._model)
-                trained = Polish(seconds=seconds)(model, example).model
-            return replace(self._answer(key, name, trained, report), request=request, polished=True)
+        if model is self._model or not key.ratio:
+            raise UserError("nothing is pruned yet, so there is nothing to polish; give a ratio above 0")
+
+        def answer(network: nn.Module) -> PruningAnswer:
+            return replace(self._answer(key, name, network, report), request=request, polished=True)
+
+        watched = _Watched(model)
+
+        def told(progress: PolishProgress) -> None:
+            if on_progress:
+                on_progress(progress)
+            if on_picture and watched.is_due(progress):
+                on_picture(answer(watched.network()))
+
+        with watched, polishing(told, should_stop):
+            example = replace(shipped_example(self.scale), unpruned=self._model)
+            trained = Polish(seconds=seconds)(model, example).model
+        return Polished(answer(trained), trained)
+
+    def network_of(self, request: PruningRequest) -> nn.Module:
+        """The network of a request, as it was for its answer; not to be changed."""
+        with self._lock:
+            return self._network(_plain(request), lambda text: None, lambda: False)[1]
 
     def prepare(self, on_progress: Callable[[str], None] | None = None) -> None:
         """Do beforehand what all requests share, so that the first drag does not wait for it."""
@@ -218,6 +263,41 @@ class PruningSession:
         return loss_gradients(self._model, self._example.calibration)
 
 
+class _Watched:
+    """Lets one look at the network that a polish has just measured, though a stage hands out nothing on the way.
+
+    Stages work on copies without hooks, so inside a `with` block every network that runs in this thread is noted.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        self._plain, self._thread = model, threading.get_ident()
+        self._last: nn.Module = model
+        self._best, self._shown = -float("inf"), 0.0
+
+    def __enter__(self) -> Self:
+        self._hook = register_module_forward_hook(self._ran)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._hook.remove()
+
+    def _ran(self, module: nn.Module, _inputs: object, _output: object) -> None:
+        if type(module) is type(self._plain) and threading.get_ident() == self._thread:
+            self._last = module
+
+    def is_due(self, progress: PolishProgress) -> bool:
+        better = progress.psnr_db > self._best
+        self._best = max(self._best, progress.psnr_db)
+        due = better and progress.step > 0 and progress.seconds - self._shown >= PICTURE_EVERY_S
+        if due:
+            self._shown = progress.seconds
+        return due
+
+    def network(self) -> nn.Module:
+        """As it was when it ran last: just before its progress is told, that is the averaged one."""
+        return copy.deepcopy(self._last)
+
+
 def _plain(request: PruningRequest) -> PruningRequest:
     """Requests that have the same answer as one."""
     ratio = round(request.ratio, 2)
@@ -228,3 +308,36 @@ def _timed(run: Upscaler, lr: torch.Tensor) -> tuple[torch.Tensor, float]:
     started = time.perf_counter()
     picture = run(lr)
     return picture, (time.perf_counter() - started) * 1000
+
+
+MIDDLE_PX = {"cpu": 256, "cuda": 1024}
+"""Side of the low-resolution part of a photo that is pruned on, by device: an answer should come while one watches."""
+MOST_SESSIONS = 6
+_sessions: Recent[tuple, PruningSession] = Recent(MOST_SESSIONS)
+_sessions_lock = threading.Lock()
+
+
+def shared_session(
+    network: str, photo: Photo, is_reference: bool = False, device: str = "auto", dtype: str = "auto"
+) -> PruningSession:
+    """A session for whoever asks with the same network and photo; the ones asked last are kept.
+
+    Raises:
+        UserError: as `PruningSession`.
+    """
+    pixels = hashlib.sha256(photo.rgb.tobytes()).hexdigest()
+    key = (network, pixels, photo.rgb.shape, is_reference, device, dtype)
+    with _sessions_lock:
+        found = _sessions.get(key)
+        if found is None:
+            found = PruningSession(network, photo, is_reference, device, dtype)
+            _sessions.put(key, found)
+    return found
+
+
+def middle(photo: Photo, is_reference: bool, device: str = "auto", scale: int = 4) -> Photo:
+    """The middle of a photo that is too large to be pruned on while one watches; the whole of any other."""
+    side = MIDDLE_PX[pick_device(device).type] * (scale if is_reference else 1)
+    top, left = (max(length - side, 0) // 2 // scale * scale for length in photo.rgb.shape[:2])
+    part = np.ascontiguousarray(photo.rgb[top : top + side, left : left + side])
+    return replace(photo, rgb=part, alpha=None)

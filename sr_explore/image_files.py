@@ -58,7 +58,7 @@ def write_png(path: str | Path, rgb: NDArray[Any], alpha: NDArray[Any] | None = 
 
 
 def png_bytes(
-    rgb: NDArray[Any], alpha: NDArray[Any] | None = None, icc: bytes | None = None, compress_level: int = 6
+    rgb: NDArray[Any], alpha: NDArray[Any] | None = None, icc: bytes | None = None, compress_level: int = 1
 ) -> bytes:
     """The very bytes that `write_png` writes, for a download that equals the file.
 
@@ -66,7 +66,7 @@ def png_bytes(
         rgb: (H, W, 3) float in [0, 1]; clipped, times 255, rounded half up.
         alpha: (H, W) float in [0, 1], treated likewise, or None.
         icc: an ICC profile for RGB, or None.
-        compress_level: 0 to 9; the pixels are the same, 1 is several times faster than the default.
+        compress_level: 0 to 9; the pixels are the same. 6 is three times as slow as 1 and saves 4 % of a photo.
 
     Raises:
         UserError: if a value is not finite.

@@ -59,7 +59,7 @@ def run(
         seconds = time.perf_counter() - started
         step = Step(
             stage=stage.name(),
-            exact=stage.exact,
+            exact=result.report.exact,
             report=result.report,
             equivalence=_check(models[-1], result, picture),
             table=layer_table(result.model, size),

@@ -1,6 +1,9 @@
 """The fast way to run a finished network on pictures of any size: device, precision, memory format, padding."""
 
 import copy
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import cast
 
 import psutil
@@ -9,11 +12,35 @@ from torch import Tensor, nn
 
 from sr_explore.devices import pick_device, pick_dtype
 from sr_explore.errors import UserError
+from sr_explore.latest_only import GaveUp
 from sr_explore.networks.registry import Network, scale_of
 from sr_explore.surgery import modules_of
 
 FLOATS_PER_WIDEST_CHANNEL = 6
 """Peak memory is about this many copies of the widest layer's output."""
+
+
+_should_stop: ContextVar[Callable[[], bool] | None] = ContextVar("stopping", default=None)
+
+
+@contextmanager
+def stopping(should_stop: Callable[[], bool]) -> Iterator[None]:
+    """Every `Upscaler` that runs inside this block, in this thread, asks before each convolution whether to stop.
+
+    Raises:
+        GaveUp: inside the block, as soon as the answer was yes.
+    """
+    token = _should_stop.set(should_stop)
+    try:
+        yield
+    finally:
+        _should_stop.reset(token)
+
+
+def _give_up(_layer: nn.Module, _inputs: object) -> None:
+    should_stop = _should_stop.get()
+    if should_stop and should_stop():
+        raise GaveUp
 
 
 class Upscaler:
@@ -58,6 +85,8 @@ class Upscaler:
 
     def _ready(self, dtype: torch.dtype) -> nn.Module:
         model = copy.deepcopy(self._original).eval().requires_grad_(False)
+        for _, layer in modules_of(model, nn.Conv2d):
+            layer.register_forward_pre_hook(_give_up)
         return model.to(self.device, dtype).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
     def _forward(self, model: nn.Module, lr: Tensor) -> Tensor:

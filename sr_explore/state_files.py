@@ -86,7 +86,12 @@ def write_state(path: str | Path, tensors: Mapping[str, Tensor], metadata: Mappi
     Raises:
         UserError: if something other than a regular file is in the way, or the file cannot be written.
     """
-    return write_whole(path, safetensors.torch.save(_unshared(tensors), dict(metadata)))
+    return write_whole(path, state_bytes(tensors, metadata))
+
+
+def state_bytes(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> bytes:
+    """What `write_state` writes."""
+    return safetensors.torch.save(_unshared(tensors), dict(metadata))
 
 
 def write_whole(path: str | Path, data: bytes, replace: bool = True) -> str:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from sr_explore.images import read_sample, write_png
 from tests.browser import FLAGS
 
 
@@ -28,3 +29,16 @@ def shared_data() -> Path:
     if not data.is_dir():
         pytest.skip("needs the reference data beside the checkout")
     return data
+
+
+@pytest.fixture(scope="session")
+def crop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    whole = read_sample("fig")
+    return write_png(tmp_path_factory.mktemp("photos") / "fig crop.png", whole.rgb[200:264, 300:396])
+
+
+@pytest.fixture
+def text_file(tmp_path: Path) -> Path:
+    path = tmp_path / "letter.png"
+    path.write_text("Dear Sir or Madam")
+    return path

@@ -1,230 +1,23 @@
-"""The page: its handlers called directly, and the whole of it driven in Chromium."""
+"""The whole page, served and driven in Chromium."""
 
-import importlib.util
 import io
 import os
 import subprocess
 import sys
+import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import gradio as gr
 import numpy as np
 import pytest
 from PIL import Image
 
 from sr_explore import explore
-from sr_explore.images import read_photo, read_sample, to_uint8, write_png
+from sr_explore.images import read_photo, to_uint8
 from tests.browser import Watched, free_port, wait_until_up
-
-ROOT = Path(__file__).parents[1]
-PAIR = (explore.BICUBIC, explore.JOURNEY[0])
-
-
-@pytest.fixture(scope="module")
-def page() -> Any:
-    """app.py as a module of another name, the way the command line loads it."""
-    spec = importlib.util.spec_from_file_location("page_under_test", ROOT / "app.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture(scope="module")
-def crop(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    whole = read_sample("fig")
-    return write_png(tmp_path_factory.mktemp("photos") / "fig crop.png", whole.rgb[200:264, 300:396])
-
-
-@pytest.fixture
-def text_file(tmp_path: Path) -> Path:
-    path = tmp_path / "letter.png"
-    path.write_text("Dear Sir or Madam")
-    return path
-
-
-@pytest.fixture(scope="module")
-def tested(page: Any, crop: Path) -> list[dict]:
-    """Everything that the button shows for the crop, one dictionary a result."""
-    return _shown(page, crop, page.TEST)
-
-
-def _accepted(page: Any, path: str) -> dict:
-    """Everything that an upload changes on the page, the later changes over the earlier ones."""
-    return {key: value for changes in page.accept(path) for key, value in changes.items()}
-
-
-def _shown(page: Any, path: Path | None, mode: str) -> list[dict]:
-    first, *others = page.upscale(None if path is None else str(path), mode, *PAIR)
-    assert list(first) == [page.status], "something changed before the photo was read"
-    return others
-
-
-def test_every_result_is_shown_as_soon_as_it_is_there(page: Any, tested: list[dict]):
-    assert [len(shown[page.gallery]) for shown in tested] == [1, 2, 3, 4, 5]
-    assert "1 of 5" in tested[0][page.status]
-    assert "96×64" in tested[-1][page.status]
-    assert [page.pair in shown for shown in tested] == [False, True, False, False, False]
-
-
-def test_captions_and_table_carry_the_figures(page: Any, tested: list[dict]):
-    captions = [caption for _, caption in tested[-1][page.gallery]]
-    assert [caption.split("\n")[0] for caption in captions] == list(page.WORDS)
-    assert all(caption.endswith(" dB") for caption in captions)
-    table = tested[-1][page.table]
-    assert table.count("<tr>") == 6
-    assert "1,963,052" in table
-    assert table.count("—") == 2, "bicubic has no parameters and no multiply-adds; all else has a figure"
-
-
-def test_without_a_reference_there_are_no_scores(page: Any, crop: Path):
-    shown = _shown(page, crop, page.ENLARGE)[0]
-    path, caption = shown[page.gallery][0]
-    assert caption == page.WORDS[0]
-    assert Image.open(path).size == (384, 256)
-    assert shown[page.table].count("—") == 4
-
-
-def test_slider_and_gallery_get_the_exact_pixels(page: Any, crop: Path, tested: list[dict]):
-    expected = {
-        result.name: to_uint8(result.photo.rgb)
-        for result in explore.compare_networks(read_photo(crop), is_reference=True)
-    }
-    shown = page.show_pair(tested[-1][page.kept], explore.JOURNEY[0], explore.JOURNEY[3])[page.pair]
-    sent = page.pair.postprocess(shown["value"])
-    for image, name in zip(sent.root, (explore.JOURNEY[0], explore.JOURNEY[3]), strict=True):
-        assert np.array_equal(np.asarray(Image.open(image.path)), expected[name])
-    tiles = page.gallery.postprocess(tested[-1][page.gallery])
-    for tile, pixels in zip(tiles.root, expected.values(), strict=True):
-        assert np.array_equal(np.asarray(Image.open(tile.image.path)), pixels)
-
-
-def test_no_component_shows_pictures_with_losses(page: Any):
-    shows = [block for block in page.demo.blocks.values() if isinstance(block, gr.Gallery | gr.ImageSlider)]
-    assert len(shows) == 3
-    assert {block.format for block in shows} == {"png"}
-
-
-def test_another_pair_is_shown_without_computing(page: Any, tested: list[dict], monkeypatch: pytest.MonkeyPatch):
-    for name in ("compare_networks", "upscale", "upscaler", "plan"):
-        monkeypatch.setattr(explore, name, lambda *_, name=name, **__: pytest.fail(f"{name} was called"))
-    files = tested[-1][page.kept]
-    for left in page.LABELS:
-        for right in page.LABELS:
-            shown = page.show_pair(files, left, right)[page.pair]
-            assert shown["value"] == (files[left], files[right])
-
-
-def test_small_pictures_are_enlarged_by_whole_multiples(page: Any, tested: list[dict]):
-    assert page.show_pair(tested[-1][page.kept], *PAIR)[page.pair]["max_height"] == 704  # 11 × 64, below 720
-
-
-def test_a_pair_whose_files_were_deleted_is_explained(page: Any, tmp_path: Path):
-    gone = dict.fromkeys(page.LABELS, str(tmp_path / "gone.png"))
-    shown = page.show_pair(gone, *PAIR)
-    assert page.pair not in shown
-    assert "press Upscale once more" in shown[page.status]
-
-
-def test_before_the_first_result_changing_the_pair_does_nothing(page: Any):
-    assert list(page.show_pair({}, *PAIR)) == [page.pair]
-
-
-def test_bad_uploads_give_one_sentence_and_keep_the_results(page: Any, text_file: Path):
-    shown = _accepted(page, str(text_file))
-    assert shown[page.photo_box] is None
-    assert "is not a PNG" in shown[page.status]
-    for outcome in ([shown], _shown(page, text_file, page.TEST)):
-        assert len(outcome) == 1
-        assert "alert" in outcome[0][page.status]
-        assert page.gallery not in outcome[0]
-
-
-def test_pressing_the_button_without_a_photo_says_what_to_do(page: Any):
-    (shown,) = _shown(page, None, page.TEST)
-    assert "upload one or pick one" in shown[page.status]
-
-
-def test_names_of_files_cannot_bring_markup_into_the_page(page: Any, tmp_path: Path):
-    path = tmp_path / "<img src=x onerror=alert(1)>.png"
-    path.write_text("no picture")
-    assert "<img" not in _accepted(page, str(path))[page.status]
-
-
-def test_a_large_photo_is_told_its_limit_before_any_work(page: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(explore, "compare_networks", lambda *_, **__: pytest.fail("it was computed"))
-    monkeypatch.setattr(explore, "seconds_per_pixel", lambda *_: 1e-4)
-    large = tmp_path / "large.png"
-    Image.new("RGB", (1500, 1400)).save(large)
-    (shown,) = _shown(page, large, page.ENLARGE)
-    assert "2.1 megapixels" in shown[page.status]
-    assert "at most 1 megapixels" in shown[page.status]
-    assert "test it instead" in shown[page.status]
-    accepted = _accepted(page, str(large))
-    assert accepted[page.mode_choice] == page.TEST
-    assert "about 13 s" in accepted[page.status]
-
-
-def test_a_photo_too_small_for_the_test_is_told_so(page: Any, tmp_path: Path):
-    Image.new("RGB", (40, 9)).save(tmp_path / "tiny.png")
-    assert "too small to be shrunk" in page.describe(str(tmp_path / "tiny.png"), page.TEST)
-
-
-@pytest.mark.parametrize("size", [(1, 1), (14, 60)])
-def test_tiny_photos_are_enlarged_by_all_five(page: Any, tmp_path: Path, size: tuple[int, int]):
-    Image.new("RGB", size, "teal").save(tmp_path / "tiny.png")
-    *_, last = _shown(page, tmp_path / "tiny.png", page.ENLARGE)
-    assert {Image.open(path).size for path, _ in last[page.gallery]} == {(4 * size[0], 4 * size[1])}
-
-
-def test_the_upload_reaches_the_reader_as_it_came(page: Any, text_file: Path):
-    sent = page.photo_box.data_model(path=str(text_file), orig_name="letter.png")
-    assert page.photo_box.preprocess(sent) == str(text_file)
-    assert page.photo_box.preprocess(None) is None
-
-
-def test_a_tiff_is_shown_as_png_because_browsers_cannot(page: Any, crop: Path, tmp_path: Path):
-    Image.open(crop).save(tmp_path / "scan.TIF")
-    shown = _accepted(page, str(tmp_path / "scan.TIF"))[page.photo_box]
-    assert shown.endswith("scan.png")
-    assert np.array_equal(np.asarray(Image.open(shown)), np.asarray(Image.open(crop)))
-
-
-def test_profile_and_transparency_survive_into_the_files(page: Any, tmp_path: Path):
-    alpha = np.zeros((20, 20), np.float32)
-    profile = _srgb_profile()
-    write_png(tmp_path / "logo.png", np.full((20, 20, 3), 0.5, np.float32), alpha, profile)
-    shown = _shown(page, tmp_path / "logo.png", page.ENLARGE)[0]
-    with Image.open(shown[page.gallery][0][0]) as image:
-        assert image.mode == "RGBA"
-        assert image.info["icc_profile"] == profile
-
-
-def test_picking_one_of_ours_is_one_click(page: Any, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(explore, "seconds_per_pixel", lambda *_: 1e-4)
-    event = gr.SelectData(None, {"index": 3, "value": None})
-    shown = page.pick(event)
-    assert shown[page.photo_box].endswith("fig.png")
-    assert shown[page.mode_choice] == page.TEST
-    assert "192×128" in shown[page.status]
-
-
-def test_heavy_and_quick_events_are_wired_apart(page: Any):
-    events = {event.api_name: event for event in page.demo.fns.values()}
-    assert events["upscale"].concurrency_id == "torch"
-    assert events["upscale"].concurrency_limit == 1
-    assert events["pair"].concurrency_id != "torch", "a pair must not wait for somebody's upscaling"
-    assert page.demo.analytics_enabled is False
-    assert page.demo.delete_cache == (600, 3600)
-
-
-def _srgb_profile() -> bytes:
-    from PIL import ImageCms  # noqa: PLC0415
-
-    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 
 @pytest.fixture(scope="module")
@@ -345,3 +138,84 @@ def test_the_page_fits_a_phone(tab: Any):
     tab.locator("#samples .thumbnail-item").nth(2).click()
     tab.wait_for_function("document.querySelector('#photo img').src.includes('dogs')")
     assert tab.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+@pytest.mark.browser
+def test_a_saved_result_is_what_the_command_line_writes(tab: Any, crop: Path, tmp_path: Path):
+    _upload(tab, crop)
+    _wait_for_status(tab, "96×64 px, then enlarged to 384×256 px")
+    tab.click("#upscale")
+    _wait_for_status(tab, "All five are done")
+    with tab.expect_download() as saving:
+        tab.click("#table a >> nth=1")
+    command = [sys.executable, "-m", "sr_explore", "upscale", str(crop), "-o", str(tmp_path)]
+    subprocess.run(command, check=True, capture_output=True)
+    assert saving.value.path().read_bytes() == (tmp_path / "fig crop_x4_rfdn-x4.png").read_bytes()
+
+
+@pytest.mark.browser
+def test_dragging_the_pruning_slider_changes_picture_and_table(tab: Any):
+    tab.get_by_role("tab", name="Prune").click()
+    _wait_for_text(tab, "#pruned-figures", "50% pruned")
+    before = _pruned_picture(tab)
+    slider = tab.locator("#ratio input[type=range]")
+    box = slider.bounding_box()
+    tab.mouse.move(box["x"] + box["width"] * 0.55, box["y"] + box["height"] / 2)
+    tab.mouse.down()
+    for share in (0.3, 0.8, 0.6, 0.9):
+        tab.mouse.move(box["x"] + box["width"] * share, box["y"] + box["height"] / 2, steps=4)
+    tab.mouse.up()
+    percent = slider.input_value()
+    assert 75 < int(percent) < 90
+    _wait_for_text(tab, "#pruned-figures", f"{percent}% pruned")  # the last value of the drag wins
+    assert _pruned_picture(tab) != before
+    assert tab.locator("#bars .js-plotly-plot").count() == 1
+
+
+@pytest.mark.browser
+def test_polish_is_stopped_within_two_seconds(tab: Any):
+    tab.get_by_role("tab", name="Prune").click()
+    _wait_for_text(tab, "#pruned-figures", "50% pruned")
+    tab.get_by_text("Polish: train it").click()
+    tab.click("#polish")
+    _wait_for_text(tab, "#pruned-status", "step")
+    started = time.monotonic()
+    tab.click("#stop-polish")
+    _wait_for_text(tab, "#pruned-figures", "polished")
+    assert time.monotonic() - started < 4, "2 s, and as much again for a busy machine"
+
+
+@pytest.mark.browser
+def test_how_it_works_draws_and_checks(tab: Any):
+    tab.get_by_role("tab", name="How it works").click()
+    tab.wait_for_selector("#drawing .js-plotly-plot")
+    tab.get_by_label("Fold").click()
+    _wait_for_text(tab, "#stage-told", "scaffolding")
+    tab.click("#check")
+    _wait_for_text(tab, "#check-status", "Every promise was kept")
+    assert tab.locator("#check-table tr").count() == 6
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("name", ["Prune", "How it works"])
+def test_every_tab_fits_a_phone(tab: Any, name: str):
+    tab.set_viewport_size({"width": 390, "height": 844})
+    tab.get_by_role("tab", name=name).click()
+    tab.wait_for_selector("#bars .js-plotly-plot" if name == "Prune" else "#drawing .js-plotly-plot")
+    assert tab.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+@pytest.mark.browser
+def test_a_page_of_another_origin_cannot_upload(address: str):
+    request = urllib.request.Request(f"{address}gradio_api/upload", b"x", {"Origin": "http://evil.example"})
+    with pytest.raises(urllib.error.HTTPError, match="403"):
+        urllib.request.urlopen(request, timeout=10)
+
+
+def _wait_for_text(tab: Any, where: str, text: str) -> None:
+    told = "([where, text]) => document.querySelector(where)?.innerText.includes(text)"
+    tab.wait_for_function(told, arg=[where, text])
+
+
+def _pruned_picture(tab: Any) -> str:
+    return tab.eval_on_selector_all("#pruned-pair .content img", "images => images.map(image => image.src)[1]")

@@ -3,7 +3,7 @@ import pytest
 
 from sr_explore import zoo
 from sr_explore.analysis import psnr_y
-from sr_explore.comparing import BICUBIC, ComparingSession
+from sr_explore.comparing import BICUBIC, ComparingSession, side_by_side
 from sr_explore.images import to_rgb, to_tensor
 from sr_explore.resize import degrade, enlarge, to_uint8
 from sr_explore.runtime import Upscaler
@@ -40,3 +40,18 @@ def test_a_difference_map_is_black_where_equal_and_white_from_so_many_levels_on(
     assert (shown[apart >= 32] == 255).all()
     grey = session.difference("mine", BICUBIC, white=255)[..., 0]
     assert np.abs(grey - apart).max() <= 0.5
+
+
+def test_side_by_side_holds_the_exact_pixels_under_the_names():
+    rng = np.random.default_rng(0)
+    pictures = {name: rng.integers(0, 256, (40, 60, 3), np.uint8) for name in ("one", "a much longer name than fits")}
+    whole = side_by_side(pictures)
+    assert whole.shape[1] == 2 * 60 + 6
+    for left, picture in zip((0, 66), pictures.values(), strict=True):
+        assert np.array_equal(whole[-40:, left : left + 60], picture)
+    assert (whole[:-40] < 128).any(), "there is no name"
+
+
+def test_of_large_pictures_the_middle_is_shown():
+    large = np.arange(100 * 90 * 3, dtype=np.uint32).reshape(100, 90, 3).astype(np.uint8)
+    assert np.array_equal(side_by_side({"large": large}, 50)[-50:], large[25:75, 20:70])

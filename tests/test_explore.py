@@ -3,9 +3,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sr_explore import explore, zoo
+from sr_explore import explore, guests, zoo
 from sr_explore.errors import UserError
 from sr_explore.images import Photo, read_sample, write_png
+from sr_explore.latest_only import GaveUp
 from sr_explore.resize import degrade, enlarge
 
 
@@ -95,3 +96,21 @@ def test_the_whole_way_to_a_pruned_folded_network(tmp_path: Path):
     assert after.equivalence is not None
     assert after.equivalence.equal
     assert sum(p.numel() for p in zoo.load(tmp_path / "out.safetensors").parameters()) == after.params
+
+
+def test_stopping_ends_a_comparison(crop: Photo):
+    stop: list[int] = []
+    results = explore.compare_networks(crop, should_stop=lambda: bool(stop))
+    assert next(results).name == explore.BICUBIC
+    assert next(results).name == explore.JOURNEY[0]
+    stop.append(1)
+    with pytest.raises(GaveUp):
+        next(results)
+
+
+def test_a_guest_is_compared_like_any_other(crop: Photo):
+    name = guests.admit(zoo.load("rfdn-x4-direct-90"))
+    _, guest, known = explore.compare_networks(crop, (name, "rfdn-x4-direct-90"))
+    assert np.array_equal(guest.photo.rgb, known.photo.rgb)
+    assert guest.memory_mb == known.memory_mb
+    assert 0 < (guest.memory_mb or 0) < 100

@@ -187,3 +187,40 @@ def test_the_most_important_channels_first_is_another_request(session: PruningSe
     least, most = (session.answer(PruningRequest(0.5, largest_first=first)) for first in (False, True))
     assert least.params == pytest.approx(most.params, rel=0.1)
     assert (least.picture != most.picture).any()
+
+
+def test_a_polish_shows_better_pictures_on_the_way(session: PruningSession, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(exploring, "PICTURE_EVERY_S", 0.2)
+    request = PruningRequest(0.5, "magnitude")
+    pictures: list = []
+    done = session.polish_network(request, 3.0, on_picture=pictures.append)
+    before = session.answer(request)
+    assert pictures
+    assert (pictures[-1].picture != before.picture).any()
+    assert all(not module._forward_hooks for module in done.model.modules())
+    assert exploring.Upscaler(done.model, "cpu").scale == session.scale
+
+
+def test_others_are_served_while_one_polishes(session: PruningSession):
+    served: list = []
+    session.polish_network(
+        PruningRequest(0.5, "magnitude"), 1.0, lambda _: served.append(session.answer(PruningRequest(0.3, "magnitude")))
+    )
+    assert served
+
+
+def test_the_same_photo_shares_a_session_and_only_so_many_are_kept():
+    photos = [Photo(np.full((64, 64, 3), level / 99, np.float32), None, None, "grey") for level in range(9)]
+    first = exploring.shared_session("rfdn-x4-direct-90", photos[0])
+    again = Photo(photos[0].rgb.copy(), None, None, "other")
+    assert exploring.shared_session("rfdn-x4-direct-90", again) is first
+    for photo in photos[1:]:
+        exploring.shared_session("rfdn-x4-direct-90", photo)
+    assert exploring.shared_session("rfdn-x4-direct-90", photos[0]) is not first
+
+
+def test_of_a_large_photo_the_middle_is_pruned_on():
+    rgb = np.random.default_rng(0).random((1300, 900, 3), np.float32)
+    part = exploring.middle(Photo(rgb, None, None, "large"), True, "cpu")
+    assert np.array_equal(part.rgb, rgb[136:1160])
+    assert exploring.middle(Photo(rgb[:40, :40], None, None, "small"), False, "cpu").rgb.shape == (40, 40, 3)

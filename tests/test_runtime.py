@@ -5,6 +5,7 @@ import torch
 
 from sr_explore import runtime
 from sr_explore.errors import UserError
+from sr_explore.latest_only import GaveUp
 from sr_explore.runtime import Upscaler, pad_to
 from tests.tiny import tiny_rfdn
 
@@ -59,3 +60,17 @@ def test_a_picture_too_large_for_the_memory_is_refused_before_the_work(monkeypat
     with pytest.raises(UserError, match=r"at most 0\.\d+ megapixels"):
         run(torch.zeros(1, 3, 1000, 1000))
     assert run(torch.zeros(1, 3, 100, 100)).shape == (1, 3, 200, 200)
+
+
+def test_it_stops_before_the_next_convolution():
+    asked: list[int] = []
+
+    def on_the_third() -> bool:
+        asked.append(1)
+        return len(asked) == 3
+
+    run = Upscaler(tiny_rfdn(), "cpu")
+    with runtime.stopping(on_the_third), pytest.raises(GaveUp):
+        run(torch.rand(1, 3, 20, 20))
+    assert len(asked) == 3
+    assert run(torch.rand(1, 3, 20, 20)).isfinite().all(), "the network is spoilt for the next one"

@@ -4,6 +4,7 @@ from sr_explore.analysis.equivalence import equivalence
 from sr_explore.analysis.features import feature_matches, features
 from sr_explore.analysis.latency import latency_over_size
 from sr_explore.analysis.layer_table import check_size, layer_table
+from sr_explore.analysis.memory import peak_memory_mb
 from sr_explore.analysis.quality import compare, psnr_rgb, psnr_y, quality, ssim_y
 from sr_explore.analysis.receptive_field import ReceptiveField, receptive_field
 from sr_explore.analysis.sketch import connected_parts, sketch
@@ -19,6 +20,7 @@ __all__ = [
     "features",
     "latency_over_size",
     "layer_table",
+    "peak_memory_mb",
     "psnr_rgb",
     "psnr_y",
     "quality",

@@ -15,6 +15,28 @@ def conv(in_channels: int, out_channels: int, kernel_size: int, **options) -> nn
     return nn.Conv2d(in_channels, out_channels, kernel_size, **options)
 
 
+def is_padded(layer: nn.Conv2d) -> bool:
+    """Whether a convolution's kernel is odd and its zero padding keeps the picture's size (at stride 1)."""
+    sizes = zip(layer.kernel_size, layer.padding, layer.dilation, strict=True)
+    return not isinstance(layer.padding, str) and all(k % 2 and p == k // 2 and d == 1 for k, p, d in sizes)
+
+
+def conv_like(layer: nn.Conv2d, kernel_size: int, bias: bool) -> nn.Conv2d:
+    """A new convolution with the channels, stride, groups, number format and device of `layer`, weights undefined.
+
+    Raises:
+        ValueError: if the kernel size changes but could not keep the picture's size; see `is_padded`.
+    """
+    padding = layer.padding
+    if layer.kernel_size != (kernel_size, kernel_size):
+        if not is_padded(layer) or kernel_size % 2 == 0:
+            raise ValueError(f"a kernel of {layer.kernel_size} with padding {padding} cannot become {kernel_size}")
+        padding = kernel_size // 2
+    like = {"device": layer.weight.device, "dtype": layer.weight.dtype}
+    widths = (layer.in_channels, layer.out_channels, kernel_size)
+    return nn.Conv2d(*widths, stride=layer.stride, padding=padding, groups=layer.groups, bias=bias, **like)  # pyright: ignore
+
+
 def leaky() -> nn.LeakyReLU:
     """The activation of RFDN and RLFN."""
     return nn.LeakyReLU(NEGATIVE_SLOPE)
@@ -102,6 +124,29 @@ class ESA(nn.Module):
         small = F.relu(self.small1(small))
         small = F.relu(self.small2(small))
         small = F.interpolate(self.small3(small), x.shape[-2:], mode="bilinear", align_corners=False)
+        return x * torch.sigmoid(self.expand(small + self.skip(reduced)))
+
+
+class SlimESA(nn.Module):
+    """The attention of RLFN (NTIRE 2022): `ESA` with one convolution on the small map instead of three.
+
+    Takes and gives (N, channels, H, W); H and W at least 15.
+    """
+
+    def __init__(self, channels: int, esa_channels: int) -> None:
+        super().__init__()
+        f = esa_channels
+        self.reduce = conv(channels, f, 1)
+        self.skip = conv(f, f, 1)
+        self.stride = conv(f, f, 3, stride=2, padding=0)
+        self.pool = nn.MaxPool2d(kernel_size=7, stride=3)
+        self.small = conv(f, f, 3)
+        self.expand = conv(f, channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        reduced = self.reduce(x)
+        small = self.small(self.pool(self.stride(reduced)))
+        small = F.interpolate(small, x.shape[-2:], mode="bilinear", align_corners=False)
         return x * torch.sigmoid(self.expand(small + self.skip(reduced)))
 
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from sr_explore.errors import UserError
 from sr_explore.networks.layers import Concat, ConcatConv, Select, StructuralConv2d
 from sr_explore.networks.rfdn import RFDN, BranchedRFDN, MergedRFDN
+from sr_explore.networks.rlfn import RLFN
 from sr_explore.surgery import replace_module
 
 Description = dict[str, Any]
@@ -29,7 +30,7 @@ class Network(Protocol):
     def skeleton(cls, **options: Any) -> nn.Module: ...
 
 
-NETWORKS: dict[str, type[nn.Module]] = {network.__name__: network for network in (RFDN, BranchedRFDN, MergedRFDN)}
+NETWORKS: dict[str, type[nn.Module]] = {network.__name__: network for network in (RFDN, BranchedRFDN, MergedRFDN, RLFN)}
 
 
 def scale_of(model: nn.Module) -> int:

@@ -14,6 +14,7 @@ from sr_explore.plots.lineage import lineages, run_lineages
 from sr_explore.plots.network import network_plot
 from sr_explore.plots.pictures import data_uri, picture_grid
 from sr_explore.plots.pruning import pruning_bars
+from sr_explore.plots.sensitivity import order_plot, sensitivity_bars, sensitivity_table
 from sr_explore.plots.tables import Table, step_table
 
 __all__ = [
@@ -35,12 +36,15 @@ __all__ = [
     "live_curve",
     "match_plot",
     "network_plot",
+    "order_plot",
     "picture_grid",
     "pruning_bars",
     "ratio_curves",
     "run_bars",
     "run_lineages",
     "save_figure",
+    "sensitivity_bars",
+    "sensitivity_table",
     "step_names",
     "step_table",
     "verdict",

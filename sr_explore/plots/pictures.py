@@ -64,7 +64,7 @@ def picture_grid(
 def data_uri(picture: NDArray[Any]) -> str:
     """A picture (H, W, 3), float in [0, 1] or uint8, as the data URI of a PNG that holds exactly its 8-bit pixels."""
     rgb = picture / np.float32(255) if picture.dtype == np.uint8 else picture
-    return "data:image/png;base64," + base64.b64encode(png_bytes(rgb, compress_level=1)).decode()
+    return "data:image/png;base64," + base64.b64encode(png_bytes(rgb)).decode()
 
 
 def _full_size(pictures: Mapping[str, NDArray[Any]]) -> tuple[int, int]:

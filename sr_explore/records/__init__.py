@@ -5,6 +5,7 @@ from sr_explore.records.checks import Difference, EquivalenceRecord, FeatureMatc
 from sr_explore.records.measurements import ImageQuality, LayerRow, LayerTable, QualityRecord, TimingRecord
 from sr_explore.records.reports import LayerEdit, StageReport
 from sr_explore.records.runs import FamilyMember, PipelineRun, Step
+from sr_explore.records.sensitivity import KernelOrder, KernelSensitivity, KernelStep, SensitivityRecord
 from sr_explore.records.sketches import Sketch, SketchBox, SketchWire
 
 __all__ = [
@@ -13,6 +14,9 @@ __all__ = [
     "FamilyMember",
     "FeatureMatch",
     "ImageQuality",
+    "KernelOrder",
+    "KernelSensitivity",
+    "KernelStep",
     "LayerDifference",
     "LayerEdit",
     "LayerRow",
@@ -22,6 +26,7 @@ __all__ = [
     "PipelineRun",
     "QualityRecord",
     "Record",
+    "SensitivityRecord",
     "Sketch",
     "SketchBox",
     "SketchWire",

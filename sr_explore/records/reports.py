@@ -12,7 +12,7 @@ class LayerEdit(Record):
 
     Attributes:
         kind: how the target came from the sources, as "block-diagonal", "stacked", "grouped", "copied", "new",
-            "permutation", "selection", "pruned", "refitted", "polished", "composed".
+            "permutation", "selection", "pruned", "1×1", "bias-free", "refitted", "polished", "composed".
         sources: paths in the network before; none for a new layer.
         target: path in the network after.
         shapes_before, shape_after: of the weights, (out, in, kh, kw).

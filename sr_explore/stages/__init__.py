@@ -11,7 +11,9 @@ from sr_explore.stages.gradients import loss_gradients
 from sr_explore.stages.merge_branches import MergeBranches
 from sr_explore.stages.parse import STAGES, parse_stages, stage_text
 from sr_explore.stages.polish import Polish, PolishProgress, polishing
+from sr_explore.stages.prune_biases import PruneBiases
 from sr_explore.stages.prune_channels import PruneChannels
+from sr_explore.stages.prune_kernels import PruneKernels, off_centre, wide_kernels
 from sr_explore.stages.reconstruct import Reconstruct
 from sr_explore.stages.rescale import Rescale
 
@@ -25,7 +27,9 @@ __all__ = [
     "MergeBranches",
     "Polish",
     "PolishProgress",
+    "PruneBiases",
     "PruneChannels",
+    "PruneKernels",
     "Reconstruct",
     "Rescale",
     "Stage",
@@ -34,10 +38,12 @@ __all__ = [
     "blocks_of_row",
     "feature_pairs",
     "loss_gradients",
+    "off_centre",
     "parse_stages",
     "polishing",
     "pruning_stages",
     "stage_text",
+    "wide_kernels",
     "widths_of",
 ]
 

@@ -8,12 +8,15 @@ To write one: set `exact`, say in `requires` what the network must be like, chan
 became of each layer. The tests in tests/stages/test_contract.py run on every stage that `stages.STAGES` names.
 """
 
+import fnmatch
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
+from sr_explore.errors import UserError, did_you_mean
 from sr_explore.networks.layers import ConcatConv
 from sr_explore.records import LayerEdit, StageReport
 from sr_explore.surgery import modules_of, private_copy
@@ -37,7 +40,7 @@ class Example:
     Attributes:
         lr: a small picture (1, 3, H, W) in [0, 1], to trace the network with.
         calibration: patches, for stages that ask for them.
-        unpruned: the network as it was before channels were first pruned, and what is left of it.
+        unpruned: the network as it was before anything was first pruned, and what is left of it.
         kept: see `Kept`; goes with `unpruned`.
         full_widths: output channels of every convolution, by path, before a ladder's first pruning; see `widths_of`.
         gradients: what `loss_gradients` gave for the very network that the next stage gets, so that pruning it again
@@ -52,21 +55,38 @@ class Example:
     gradients: dict[str, Tensor] | None = None
 
     def after(self, before: nn.Module, report: StageReport) -> "Example":
-        """The example for the stage that follows: it remembers the unpruned network and what pruning has kept."""
+        """The example for the stage that follows: it remembers the unpruned network and what pruning has kept.
+
+        A layer that a pruning stage does not list has kept all that it had.
+        """
         pruned = {edit.target: edit for edit in report.edits if edit.kept_out is not None}
         if not pruned:
             return replace(self, gradients=None)
-        kept: Kept = {}
+        kept = {path: (self.kept or {}).get(path) or _all_of(layer) for path, layer in modules_of(before, nn.Conv2d)}
         for path, edit in pruned.items():
             assert edit.kept_out is not None
             assert edit.kept_in is not None
-            outs, ins = (self.kept or {}).get(path, (None, None))
+            outs, ins = kept[path]
             kept[path] = (_chosen(outs, edit.kept_out), _chosen(ins, edit.kept_in))
         return replace(self, unpruned=self.unpruned if self.kept else before, kept=kept, gradients=None)
 
 
-def _chosen(earlier: tuple[int, ...] | None, kept: tuple[int, ...]) -> tuple[int, ...]:
-    return kept if earlier is None else tuple(earlier[index] for index in kept)
+def _all_of(layer: nn.Conv2d) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Every output and input channel of a layer, as indices; of one group, where it has groups."""
+    out_channels, in_channels = layer.weight.shape[:2]
+    return tuple(range(out_channels)), tuple(range(in_channels))
+
+
+def shrunk(kind: str, path: str, before: nn.Conv2d, after: nn.Conv2d, same_output: bool) -> LayerEdit:
+    """The edit of a layer that kept all of its channels, but has a smaller kernel or no bias any more."""
+    outs, ins = _all_of(before)
+    return LayerEdit(
+        kind, (path,), path, (weight_shape(before),), weight_shape(after), outs, ins, same_output=same_output
+    )
+
+
+def _chosen(earlier: tuple[int, ...], kept: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(earlier[index] for index in kept)
 
 
 @dataclass(frozen=True)
@@ -79,12 +99,16 @@ class StageResult:
 
 @dataclass(frozen=True)
 class Edited:
-    """What `edit` gives back: the network (the copy it was given, or one made from its parts) and what it did."""
+    """What `edit` gives back: the network (the copy it was given, or one made from its parts) and what it did.
+
+    `exact`: whether a stage that promises nothing claims the same function this time, because all that it cut was zero.
+    """
 
     model: nn.Module
     edits: tuple[LayerEdit, ...]
     notes: tuple[str, ...] = ()
     figures: dict[str, float] | None = None
+    exact: bool = False
 
 
 @dataclass(frozen=True)
@@ -121,13 +145,30 @@ class Stage:
         """
         self.requires(model, example)
         done = self.edit(private_copy(model), example)
-        report = StageReport(self.name(), self.parameters(), self.exact, done.edits, done.notes, done.figures or {})
+        exact = self.exact or done.exact
+        report = StageReport(self.name(), self.parameters(), exact, done.edits, done.notes, done.figures or {})
         return StageResult(done.model.eval(), report)
 
 
 def widths_of(model: nn.Module) -> dict[str, int]:
     """The output channels of every convolution, by path."""
     return {path: layer.out_channels for path, layer in modules_of(model, nn.Conv2d)}
+
+
+def named(text: str, paths: Sequence[str], what: str) -> list[str]:
+    """Those of `paths` that a list in a stage's parameter names: paths or patterns with *, joined by +.
+
+    Raises:
+        UserError: if a name fits none of them.
+    """
+    chosen = set()
+    for pattern in filter(None, (part.strip() for part in text.split("+"))):
+        found = fnmatch.filter(paths, pattern)
+        if not found:
+            hint = did_you_mean(pattern, list(paths))
+            raise UserError(f"{pattern!r} is no {what} of this network; {hint}there are {', '.join(paths) or 'none'}")
+        chosen.update(found)
+    return [path for path in paths if path in chosen]
 
 
 def weight_shape(layer: nn.Module) -> tuple[int, ...]:

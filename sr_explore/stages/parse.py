@@ -10,13 +10,26 @@ from sr_explore.stages.concat_to_conv import ConcatToConv
 from sr_explore.stages.fold import Fold
 from sr_explore.stages.merge_branches import MergeBranches
 from sr_explore.stages.polish import Polish
+from sr_explore.stages.prune_biases import PruneBiases
 from sr_explore.stages.prune_channels import PruneChannels
+from sr_explore.stages.prune_kernels import PruneKernels
 from sr_explore.stages.reconstruct import Reconstruct
 from sr_explore.stages.rescale import Rescale
 
 STAGES: dict[str, type[Stage]] = {
     stage.name(): stage
-    for stage in (Branch, MergeBranches, ConcatToConv, PruneChannels, Reconstruct, Polish, Fold, Rescale)
+    for stage in (
+        Branch,
+        MergeBranches,
+        ConcatToConv,
+        PruneChannels,
+        PruneKernels,
+        PruneBiases,
+        Reconstruct,
+        Polish,
+        Fold,
+        Rescale,
+    )
 }
 _WORDS = {"true": True, "yes": True, "false": False, "no": False}
 

@@ -1,18 +1,20 @@
-"""Reconstruct: after pruning, refit what is left of every convolution so that it gives what the unpruned one gave."""
+"""Reconstruct: after pruning, refit what is left of every convolution so that it gives what the unpruned one gave.
 
-import math
+What is left may be fewer channels, a smaller kernel, no bias, or all of that.
+"""
+
 from dataclasses import dataclass
 from operator import add
 from typing import Any, ClassVar, cast
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
 from sr_explore.errors import UserError
 from sr_explore.networks.layers import StructuralConv2d
 from sr_explore.records import LayerEdit
 from sr_explore.stages.base import Calibration, Edited, Example, Kept, Stage, weight_shape
+from sr_explore.stages.least_squares import fit
 from sr_explore.surgery import modules_of
 
 Values = dict[str, Any]
@@ -42,7 +44,9 @@ class Reconstruct(Stage):
         if example.calibration is None:
             raise UserError("reconstruct needs calibration patches")
         if example.unpruned is None or example.kept is None:
-            raise UserError("reconstruct needs a network that prune-channels has just cut, and the one before it")
+            raise UserError(
+                "reconstruct needs a network that was just pruned (channels, kernels or biases), and the one before it"
+            )
         if not _lines_up(model, example.unpruned, example.kept):
             raise UserError("reconstruct goes before fold: the layers no longer line up with the unpruned network's")
 
@@ -58,13 +62,15 @@ class Reconstruct(Stage):
 
 
 def _lines_up(model: nn.Module, unpruned: nn.Module, kept: Kept) -> bool:
-    """Whether the network is the unpruned one, less the channels that are not kept."""
-    expected = {
-        path: (len(kept[path][0]), len(kept[path][1]), *layer.kernel_size)
-        for path, layer in modules_of(unpruned, nn.Conv2d)
-        if path in kept
-    }
-    return expected == {path: weight_shape(layer) for path, layer in modules_of(model, nn.Conv2d)}
+    """Whether the network has the unpruned one's layers, with the channels that are kept."""
+    layers, former = dict(modules_of(model, nn.Conv2d)), dict(modules_of(unpruned, nn.Conv2d))
+    if not layers.keys() == former.keys() == kept.keys():
+        return False
+    return all(
+        layer.weight.shape[:2] == (len(kept[path][0]), len(kept[path][1]))
+        and all(new <= old for new, old in zip(layer.kernel_size, former[path].kernel_size, strict=True))
+        for path, layer in layers.items()
+    )
 
 
 class _Lockstep:
@@ -107,7 +113,7 @@ class _Lockstep:
         if skip is not None:
             target = target + whole[skip][:, kept] - cut[skip]
         source = cast(fx.Node, node.args[0]).name
-        _solve(layer, cut[source], target, self.stage)
+        fit(layer, cut[source], target, self.stage.ridge, self.stage.positions)
         self.refitted.add(str(node.target))
 
 
@@ -137,59 +143,3 @@ def _skip_of(node: fx.Node, ready: Values) -> str | None:
         return None
     others = [source.name for source in users[0].all_input_nodes if source is not node]
     return others[0] if others and others[0] in ready else None
-
-
-def _solve(layer: nn.Conv2d, x: Tensor, target: Tensor, stage: Reconstruct) -> None:
-    """Put the ridge solution into the layer. x (N, in, h, w) and target (N, out, h', w')."""
-    gram, cross = _normal_equations(layer, x, target, stage.positions)
-    out, inner, height, width = layer.weight.shape
-    start = layer.weight.permute(0, 2, 3, 1).flatten(1)
-    if layer.bias is not None:
-        start = torch.cat([start, layer.bias[:, None]], dim=1)
-    start = start.double()
-    penalty = stage.ridge * gram.diagonal().mean() * torch.eye(len(gram), dtype=gram.dtype, device=gram.device)
-    if layer.bias is not None:
-        penalty[-1, -1] = 0
-    solution = torch.linalg.solve(gram + penalty, cross + penalty @ start.T).T
-    if not torch.isfinite(solution).all():
-        return  # a singular system: what pruning left is the better choice
-    weights = solution[:, : inner * height * width].reshape(out, height, width, inner)
-    layer.weight.copy_(weights.permute(0, 3, 1, 2))
-    if layer.bias is not None:
-        layer.bias.copy_(solution[:, -1])
-
-
-def _normal_equations(layer: nn.Conv2d, x: Tensor, target: Tensor, positions: int) -> tuple[Tensor, Tensor]:
-    """X'X and X'Y in float64, summed picture by picture: float32 products of one picture, exact sums over many.
-
-    Neighbouring positions say nearly the same, so of a large map only every n-th row and column is looked at, from
-    another start in every picture.
-    """
-    padding, stride = cast(tuple[int, int], layer.padding), cast(tuple[int, int], layer.stride)
-    rows, columns = _every(target[:, 0].numel() / positions)
-    x = F.pad(x, (padding[1], padding[1], padding[0], padding[0]))
-    gram = cross = torch.zeros((), dtype=torch.float64, device=x.device)
-    for index, (picture, wanted) in enumerate(zip(x, target, strict=True)):
-        top, left = index % rows, index // rows % columns
-        shifted = picture[:, top * stride[0] :, left * stride[1] :]
-        seen = _windows(shifted, layer, (stride[0] * rows, stride[1] * columns))
-        gram = gram + (seen.T @ seen).double()
-        cross = cross + (seen.T @ wanted[:, top::rows, left::columns].flatten(1).T).double()
-    return gram, cross
-
-
-def _every(share: float) -> tuple[int, int]:
-    """Every how many rows and columns to look, for about one in `share` places."""
-    rows = max(math.ceil(share**0.5 - 0.01), 1)
-    return rows, max(round(share / rows), 1)
-
-
-def _windows(x: Tensor, layer: nn.Conv2d, step: tuple[int, int]) -> Tensor:
-    """What the layer sees of a picture (C, H, W) at every `step`-th place: a row a place, and 1 for a bias.
-
-    A row goes (kh, kw, C), because channels stand next to each other in memory and are copied together.
-    """
-    height, width = cast(tuple[int, int], layer.kernel_size)
-    windows = x.unfold(1, height, step[0]).unfold(2, width, step[1]).permute(1, 2, 3, 4, 0)
-    seen = windows.reshape(windows.shape[:2].numel(), -1)
-    return seen if layer.bias is None else torch.cat([seen, torch.ones_like(seen[:, :1])], dim=1)

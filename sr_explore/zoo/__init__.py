@@ -2,7 +2,18 @@
 
 from sr_explore.zoo.cards import ModelCard, Score
 from sr_explore.zoo.foreign import from_foreign
-from sr_explore.zoo.models import WEIGHTS, Provenance, cards, file_of, load, names, provenance_of, save, weights_file
+from sr_explore.zoo.models import (
+    WEIGHTS,
+    Provenance,
+    cards,
+    file_of,
+    load,
+    names,
+    network_bytes,
+    provenance_of,
+    save,
+    weights_file,
+)
 
 __all__ = [
     "WEIGHTS",
@@ -14,6 +25,7 @@ __all__ = [
     "from_foreign",
     "load",
     "names",
+    "network_bytes",
     "provenance_of",
     "save",
     "weights_file",

@@ -1,7 +1,8 @@
 """Published state dicts, recognised by their keys and shapes, turned into networks of this project.
 
-Known: RFDN as njulj/RFDN publishes it, and the branched networks of yindaheng98/NTIRE2022_ESR (2 or 4 branches, with or
-without small blocks). All were trained on RGB in [0, 255]; that range is folded into the first and last convolution.
+Known: RFDN as njulj/RFDN publishes it, the branched networks of yindaheng98/NTIRE2022_ESR (2 or 4 branches, with or
+without small blocks), and RLFN as bytedance/RLFN publishes it, also with 1×1 kernels or without biases. All were
+trained on RGB in [0, 255]; that range is folded into the first and last convolution.
 """
 
 import math
@@ -14,10 +15,11 @@ from torch import Tensor, nn
 from sr_explore.errors import UserError
 from sr_explore.networks.rfdn import RFDN, BranchedRFDN
 from sr_explore.surgery import modules_of
+from sr_explore.zoo.foreign_rlfn import empty_rlfn, is_rlfn, rlfn_keys
 
 ACCEPTED = (
-    "accepted are networks saved by sr-explore, RFDN as published, and its branched forms (2 or 4 branches, with or"
-    " without small blocks)"
+    "accepted are networks saved by sr-explore, RFDN as published, its branched forms (2 or 4 branches, with or"
+    " without small blocks), and RLFN as published"
 )
 TRAINED_RANGE = 255.0
 
@@ -62,6 +64,22 @@ def from_foreign(state: dict[str, Tensor]) -> nn.Module:
     Raises:
         UserError: if the keys or shapes are of no known network.
     """
+    model = _rlfn(state) if is_rlfn(state) else _rfdn(state)
+    fold_range(model, TRAINED_RANGE)
+    return model.eval()
+
+
+def _rlfn(state: dict[str, Tensor]) -> nn.Module:
+    state = rlfn_keys(state)
+    try:
+        model = empty_rlfn(state)
+    except UserError as error:
+        raise UserError(f"{error}; {ACCEPTED}") from error
+    _load(model, state, "RLFN")
+    return model
+
+
+def _rfdn(state: dict[str, Tensor]) -> nn.Module:
     roots = frozenset(re.match(r"[^.]*", key).group() for key in state)  # pyright: ignore[reportOptionalMemberAccess]
     form = _FORMS.get(frozenset(root for root in roots if root.startswith("fea_conv") or re.fullmatch(r"B2S\d", root)))
     blocks = sorted(root for root in roots if re.fullmatch(r"B\d", root))
@@ -73,9 +91,8 @@ def from_foreign(state: dict[str, Tensor]) -> nn.Module:
     heads, entries = form
     model = _empty_network(state, heads, entries, blocks)
     prefixes = _prefixes(heads, entries, blocks)
-    _load(model, {_own_key(key, prefixes): value for key, value in state.items()})
-    fold_range(model, TRAINED_RANGE)
-    return model.eval()
+    _load(model, {_own_key(key, prefixes): value for key, value in state.items()}, "RFDN")
+    return model
 
 
 def fold_range(model: nn.Module, value_range: float) -> None:
@@ -133,17 +150,17 @@ def _own_key(key: str, prefixes: dict[str, str]) -> str:
     return f"{place}.{_BLOCK_LAYERS.get(inner, inner)}.{parameter}" if inner else f"{place}.{parameter}"
 
 
-def _load(model: nn.Module, state: dict[str, Tensor]) -> None:
+def _load(model: nn.Module, state: dict[str, Tensor], kind: str) -> None:
     expected = model.state_dict()
     missing, extra = set(expected) - set(state), set(state) - set(expected)
     if missing or extra:
         odd = sorted(missing or extra)[0]
-        raise UserError(f"this looks like an RFDN, but {odd} is {'missing' if missing else 'too much'}; {ACCEPTED}")
+        raise UserError(f"this looks like an {kind}, but {odd} is {'missing' if missing else 'too much'}; {ACCEPTED}")
     for key, value in expected.items():
         if state[key].shape != value.shape:
             found, wanted = tuple(state[key].shape), tuple(value.shape)
             raise UserError(
-                f"this looks like an RFDN, but {key} has the shape {found} where {wanted} is expected; {ACCEPTED}"
+                f"this looks like an {kind}, but {key} has the shape {found} where {wanted} is expected; {ACCEPTED}"
             )
     # Copies, because folding the range must not reach back into the caller's tensors.
     model.load_state_dict({key: value.clone() for key, value in state.items()}, assign=True)

@@ -11,7 +11,7 @@ from torch import nn
 from sr_explore.errors import UserError, did_you_mean
 from sr_explore.networks.registry import build, describe
 from sr_explore.stages import Example, apply_stages, parse_stages
-from sr_explore.state_files import StateFile, read_state, write_state
+from sr_explore.state_files import StateFile, read_state, state_bytes, write_whole
 from sr_explore.zoo.cards import ModelCard
 from sr_explore.zoo.foreign import from_foreign
 
@@ -95,9 +95,14 @@ def save(path: Path, model: nn.Module, provenance: Provenance | None = None, dty
     Returns:
         The file's sha256.
     """
+    return write_whole(path, network_bytes(model, provenance, dtype))
+
+
+def network_bytes(model: nn.Module, provenance: Provenance | None = None, dtype: torch.dtype = torch.float32) -> bytes:
+    """What `save` writes."""
     metadata = {"format": FORMAT, "network": json.dumps(describe(model)), **vars(provenance or Provenance())}
     tensors = {name: value.to(dtype or value.dtype) for name, value in model.state_dict().items()}
-    return write_state(path, tensors, metadata)
+    return state_bytes(tensors, metadata)
 
 
 def _read(name_or_file: str | Path) -> StateFile:

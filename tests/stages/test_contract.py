@@ -16,7 +16,9 @@ from sr_explore.stages import (
     Example,
     MergeBranches,
     Polish,
+    PruneBiases,
     PruneChannels,
+    PruneKernels,
     Rescale,
     Stage,
     parse_stages,
@@ -32,6 +34,10 @@ VARIANTS: list[Stage] = [
     MergeBranches("grouped"),
     PruneChannels(0.3, importance="magnitude", scope="global"),
     PruneChannels(0.6, importance="random", round_to=2),
+    *(PruneKernels(count=2, start=start, ranking="response") for start in ("mean", "least-squares")),
+    PruneKernels(macs=0.7),
+    PruneKernels("*"),
+    PruneBiases(keep=""),
     Rescale(6),
 ]
 
@@ -87,7 +93,7 @@ def test_contract(stage: Stage, name: str):
         target = result.model.get_submodule(edit.target)
         assert weight_shape(target) == (edit.shape_after or ())
 
-    if stage.exact:
+    if result.report.exact:
         for size in [(19, 27), (15, 40)]:
             assert relative_difference(model, result.model, size) <= 1e-12
     rebuilt = build(json.loads(json.dumps(describe(result.model))), result.model.state_dict())

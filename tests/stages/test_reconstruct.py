@@ -7,7 +7,8 @@ from torch import nn
 from sr_explore import zoo
 from sr_explore.calibration import shipped_example
 from sr_explore.errors import UserError
-from sr_explore.stages import Calibration, Example, Fold, PruneChannels, Reconstruct
+from sr_explore.stages import Calibration, Example, Fold, PruneChannels, PruneKernels, Reconstruct
+from sr_explore.stages.least_squares import fit
 from sr_explore.surgery import modules_of
 from tests.tiny import NETWORKS, relative_difference, tiny_example, tiny_rfdn
 
@@ -80,9 +81,26 @@ def test_structural_weights_stay_as_they_are():
     assert torch.equal(Reconstruct()(cut, example).model.get_submodule("blocks.0.concat.mix").weight, before)  # pyright: ignore
 
 
+def test_a_grouped_layer_is_fitted_group_by_group():
+    torch.manual_seed(0)
+    wanted, found = (nn.Conv2d(6, 4, 3, padding=1, groups=2) for _ in range(2))
+    x = torch.rand(3, 6, 12, 12)
+    with torch.no_grad():
+        fit(found, x, wanted(x), 1e-9, 10_000)
+        assert torch.allclose(found(x), wanted(x), atol=1e-4)
+
+
+def test_grouped_layers_are_refitted():
+    model, example = NETWORKS["grouped-4s"](), tiny_example()
+    result = PruneKernels("blocks.*.refine.*")(model, example)
+    refitted = Reconstruct()(result.model, example.after(model, result.report)).model
+    unseen = torch.rand(2, 3, 22, 22, generator=torch.Generator().manual_seed(99))
+    assert distance(model, refitted, unseen) < 0.5 * distance(model, result.model, unseen)
+
+
 def test_what_is_missing_is_named():
     cut, example = pruned(NETWORKS["converted-4s"]())
-    with pytest.raises(UserError, match="that prune-channels has just cut"):
+    with pytest.raises(UserError, match="that was just pruned"):
         Reconstruct()(cut, tiny_example())
     with pytest.raises(UserError, match="needs calibration patches"):
         Reconstruct()(cut, replace(example, calibration=None))

@@ -3,11 +3,12 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from sr_explore import explore, zoo
 from sr_explore.errors import UserError
 from sr_explore.networks.rfdn import RFDN, BranchedRFDN
+from sr_explore.networks.rlfn import RLFN
 from sr_explore.zoo.foreign import from_foreign
 
 BLOCK = {"c1_d": (4, 8, 1, 1), "c1_r": (8, 8, 3, 3), "c4": (4, 8, 3, 3)}
@@ -48,6 +49,38 @@ def published(form: str, scale: int = 4) -> dict[str, Tensor]:
     return state
 
 
+def published_rlfn(scale: int = 4, pruned: bool = False) -> dict[str, Tensor]:
+    """A state dict with the keys of a published RLFN of two blocks; pruned as AdvancedSR's, its last block's middle."""
+    esa = {name: (2, 2, 3, 3) for name in ("conv2", "conv3")}
+    esa |= {"conv1": (2, 6, 1, 1), "conv_f": (2, 2, 1, 1), "conv4": (6, 2, 1, 1)}
+    block = {"c1_r": (8, 6, 3, 3), "c2_r": (8, 8, 3, 3), "c3_r": (6, 8, 3, 3), "c5": (6, 6, 1, 1)}
+    shapes = {"conv_1": (6, 3, 3, 3), "conv_2": (6, 6, 3, 3), "upsampler.0": (3 * scale**2, 6, 3, 3)}
+    for number in (1, 2):
+        shapes |= {f"block_{number}.{name}": shape for name, shape in block.items()}
+        shapes |= {f"block_{number}.esa.{name}": shape for name, shape in esa.items()}
+    if pruned:
+        shapes |= {name: (*shapes[name][:2], 1, 1) for name in ("block_2.c2_r", "conv_2", "upsampler.0")}
+    generator, state = torch.Generator().manual_seed(0), {}
+    for name, shape in shapes.items():
+        state[f"{name}.weight"] = torch.randn(shape, generator=generator) * 0.1
+        if not pruned or name == "conv_1" or ".esa." in name:
+            state[f"{name}.bias"] = torch.randn(shape[:1], generator=generator) * 0.1
+    return state
+
+
+@pytest.mark.parametrize("pruned", [False, True])
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_rlfn_is_recognised_with_any_kernels_and_biases(pruned: bool, scale: int):
+    state = published_rlfn(scale, pruned)
+    model = from_foreign(state)
+    assert isinstance(model, RLFN)
+    assert model(torch.rand(1, 3, 16, 18)).shape == (1, 3, 16 * scale, 18 * scale)
+    assert sum(value.numel() for value in model.parameters()) == sum(value.numel() for value in state.values())
+    last = model.get_submodule("blocks.1.refine.1")
+    assert isinstance(last, nn.Conv2d)
+    assert (last.kernel_size, last.bias is None) == (((1, 1), True) if pruned else ((3, 3), False))
+
+
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("scale", [2, 3, 4])
 def test_every_published_form_is_recognised(form: str, scale: int):
@@ -56,9 +89,9 @@ def test_every_published_form_is_recognised(form: str, scale: int):
     assert model(torch.rand(1, 3, 16, 18)).shape == (1, 3, 16 * scale, 18 * scale)
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", [*FORMS, "rlfn", "rlfn pruned"])
 def test_the_range_is_folded_in_exactly(form: str, monkeypatch: pytest.MonkeyPatch):
-    state = published(form)
+    state = published_rlfn(pruned="pruned" in form) if "rlfn" in form else published(form)
     folded = from_foreign(state).double()
     monkeypatch.setattr("sr_explore.zoo.foreign.TRAINED_RANGE", 1.0)
     raw = from_foreign(state).double()
@@ -90,6 +123,16 @@ def change(state: dict[str, Tensor], **changes: Tensor | None) -> dict[str, Tens
         (change(published("row"), upsampler__0__weight=torch.zeros(75, 8, 3, 3)), "scale 5"),
         (change(published("row"), B5__c4__weight=torch.zeros(1)), "is missing"),
         (change(published("2"), B2S2__c4__weight=torch.zeros(1)), "is missing"),
+        (change(published_rlfn(), block_2__c5__weight=None), "an RLFN, but blocks.1.fuse.weight is missing"),
+        (change(published_rlfn(), block_1__c1_r__weight=None), "no network known here"),
+        (change(published_rlfn(), block_1__esa__conv1__weight=None), "is missing"),
+        (change(published_rlfn(), block_2__c4__weight=torch.zeros(1)), "c4.weight is too much"),
+        (change(published_rlfn(), block_2__c5__weight=torch.zeros(6, 7, 1, 1)), r"\(6, 7, 1, 1\) where \(6, 6, 1, 1\)"),
+        (change(published_rlfn(), block_2__c2_r__weight=torch.zeros(8, 8, 2, 2)), "cannot become 2"),
+        (change(published_rlfn(), block_2__c2_r__weight=torch.zeros(8, 8, 3, 1)), r"\(8, 8, 3, 1\) where"),
+        (change(published_rlfn(), block_2__c2_r__weight=torch.zeros(8)), "cannot become 0"),
+        (change(published_rlfn(), block_1__esa__conv2__weight=torch.zeros(2, 2, 1, 1)), "cannot become 1"),
+        (change(published_rlfn(), upsampler__0__weight=torch.zeros(75, 6, 3, 3)), "scale 5"),
         (change(published("4"), fea_conv1__weight=None, fea_conv1__bias=None), "no network known here"),
     ],
 )
@@ -112,11 +155,22 @@ def test_files_load_by_their_path(tmp_path: Path):
 
 PUBLISHED = {
     "RFDN_AIM.pth": (433_448, (32.159, 30.254), (28.650, 26.836)),
+    "rlfn_ntire_x4.pth": (317_218, (32.097, 30.206), (28.603, 26.796)),
+    "team17_AdvancedSR.pth": (263_348, (31.952, 30.026), (28.577, 26.756)),
     "seu_cnii_rfdn_b2_x4.safetensors": (434_848, (31.968, 30.055), (28.518, 26.713)),
     "seu_cnii_rfdn_b2s_x4.safetensors": (479_148, (31.970, 30.067), (28.552, 26.749)),
     "seu_cnii_rfdn_b4_x4.safetensors": (437_648, (31.693, 29.809), (28.417, 26.623)),
     "seu_cnii_rfdn_b4s_x4.safetensors": (570_548, (31.886, 29.984), (28.492, 26.694)),
 }
+
+
+@pytest.mark.shared
+@pytest.mark.slow
+def test_rlfn_of_the_full_size_is_reproduced(shared_data: Path):
+    path, folder = shared_data / "weights" / "rlfn_x4.pth", shared_data / "test" / "Set5"
+    assert sum(parameter.numel() for parameter in zoo.load(path).parameters()) == 543_740
+    record = explore.evaluate(str(path), folder / "HR", folder / "LRx4")
+    assert (record.psnr_y, record.psnr_rgb) == pytest.approx((32.238, 30.320), abs=0.001)
 
 
 @pytest.mark.shared

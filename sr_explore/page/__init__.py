@@ -1,0 +1,19 @@
+"""The page: a file a tab, the words they share, and how it is served. Layout and wiring; others do the work.
+
+gradio is imported here and nowhere else.
+"""
+
+import os
+
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when gradio is imported: no request may leave this machine
+
+import gradio as gr
+
+# gradio would open an upload first, and end in a traceback where it cannot; `read_photo` wants the file as it came. For
+# one object this is forgotten when gradio updates it, and for a subclass it would write an .pyi beside the file.
+gr.Image.preprocess = lambda self, payload: payload and payload.path
+
+from sr_explore.page.serving import serve  # noqa: E402
+from sr_explore.page.whole import Page  # noqa: E402
+
+__all__ = ["Page", "serve"]
