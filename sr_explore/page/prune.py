@@ -170,11 +170,10 @@ class PruneTab:
             session = _session(path, mode, network, device, dtype)
             yield from self._watched(session, asked, min(seconds, MOST_SECONDS), flag.is_set, own or {})
         except UserError as error:
-            yield {self.status: alert(error)}
+            yield {self.status: alert(error)} | self._over
         finally:
             flag.set()  # a visitor who left waits no longer
             self._flags.end(visitor(request), flag)
-        yield {self.stop: gr.Button(interactive=False), self.polish: gr.Button(interactive=True)}
 
     def _watched(
         self, session: PruningSession, asked: PruningRequest, seconds: float, should_stop: Callable[[], bool], own: Own
@@ -193,7 +192,11 @@ class PruneTab:
             curve = live_curve(points, NEARNESS, total_s=seconds).update_layout(height=220)
             yield {self.curve: gr.Plot(curve, visible=True), self.status: note(told)}
         done = polishing.result
-        yield self._shown(session, done.answer, own, guests.admit(done.model))
+        yield self._shown(session, done.answer, own, guests.admit(done.model)) | self._over
+
+    @property
+    def _over(self) -> dict[Any, Any]:
+        return {self.stop: gr.Button(interactive=False), self.polish: gr.Button(interactive=True)}
 
     def write(self, path: str | None, mode: str, made: Made, device: str, dtype: str) -> dict[Any, Any]:
         """Put the network that is shown into a file to save."""

@@ -169,12 +169,16 @@ class UpscaleTab:
         try:
             yield from self._results(path, mode, (left, right), extra, own or {}, device, dtype, flag.is_set)
         except UserError as error:
-            yield {self.status: alert(error)}
+            yield {self.status: alert(error)} | self._over
         except GaveUp:
-            yield {self.status: note("Stopped; what was done before stays.")}
+            yield {self.status: note("Stopped; what was done before stays.")} | self._over
         finally:
             self._flags.end(visitor(request), flag)
-        yield {self.stop: gr.Button(interactive=False)}
+
+    @property
+    def _over(self) -> dict[Any, Any]:
+        """Goes with the last change: clients of the programming interface get that one alone."""
+        return {self.stop: gr.Button(interactive=False)}
 
     def _results(
         self,
@@ -212,6 +216,7 @@ class UpscaleTab:
                 shown[self.pair] = slider(files[pair[0]], files[pair[1]])
             if len(done) == len(names):
                 shown[self.table] += self._together(photo, done, own)
+                shown |= self._over
             yield shown
             shown = {}
 
