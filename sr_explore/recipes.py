@@ -17,6 +17,7 @@ from sr_explore.errors import UserError
 from sr_explore.images import read_photo, sample_photos, to_tensor
 from sr_explore.networks.registry import NETWORKS, scale_of
 from sr_explore.networks.rfdn import RFDN, BranchedRFDN
+from sr_explore.networks.rlfn import RLFN
 from sr_explore.resize import degrade
 from sr_explore.stages import apply_stages, blocks_of_row, feature_pairs, parse_stages, widths_of
 from sr_explore.state_files import sha256_of
@@ -201,10 +202,12 @@ def _feature_matching(recipe: Recipe, settings: TrainSettings, model: nn.Module)
     if not settings.feature_weight or not name:  # without a teacher at hand, only the photographs count
         return None
     teacher = zoo.load(name)
-    if not isinstance(model, RFDN | BranchedRFDN) or not isinstance(teacher, RFDN):
+    row = RLFN if isinstance(model, RLFN) else RFDN
+    if not isinstance(model, RFDN | BranchedRFDN | RLFN) or not isinstance(teacher, row):
         raise UserError(
-            f"the recipe {recipe.name} matches features, which an RFDN or its branches can with an RFDN as the teacher;"
-            f" here {type(model).__name__} meets {type(teacher).__name__}: leave feature_weight out"
+            f"the recipe {recipe.name} matches features, which an RFDN or its branches can with an RFDN as the teacher,"
+            f" and an RLFN with an RLFN; here {type(model).__name__} meets {type(teacher).__name__}: leave"
+            " feature_weight out, or take another teacher"
         )
     pairs = feature_pairs(model)
     forced = blocks_of_row(pairs) if settings.forced else ()

@@ -10,6 +10,7 @@ from sr_explore.errors import UserError
 from sr_explore.networks.layers import conv
 from sr_explore.networks.rfdn import RFDN, SRFDB, BranchedRFDN
 from sr_explore.networks.rfdn import Branch as BranchModule
+from sr_explore.networks.rlfn import RLFN
 from sr_explore.records import LayerEdit
 from sr_explore.stages.base import Edited, Example, Stage, weight_shape
 
@@ -70,14 +71,14 @@ class Branch(Stage):
         )
 
 
-def feature_pairs(model: RFDN | BranchedRFDN) -> list[tuple[str, str]]:
+def feature_pairs(model: RFDN | BranchedRFDN | RLFN) -> list[tuple[str, str]]:
     """Which outputs of a network should be what which outputs of a row of as many blocks are: (own path, the row's).
 
     A row answers to itself: its head and each block. In a branched network an entry stands for the blocks before its
     branch, so it should give what the last of them gave; every block should give what it gave in the row. Training can
     match the two (see `training.features`).
     """
-    if isinstance(model, RFDN):
+    if isinstance(model, RFDN | RLFN):
         return [(path, path) for path in ("head", *(f"blocks.{i}" for i in range(len(model.blocks))))]
     pairs, done = [], 0
     for index, branch in enumerate(model.branches):
