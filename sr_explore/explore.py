@@ -10,6 +10,7 @@ from typing import cast
 
 import numpy as np
 import torch
+from torch import nn
 
 from sr_explore import guests, pipeline, zoo
 from sr_explore.analysis import compare, layer_table, peak_memory_mb, quality, timing
@@ -28,7 +29,7 @@ from sr_explore.state_files import sha256_of
 PHOTO_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 JOURNEY = ("rfdn-x4", "rfdn-x4-branched", "rfdn-x4-merged", "rfdn-x4-pruned-50")
 BICUBIC = "bicubic"
-WARM_RUNS, WARM_SECONDS = 5, 0.25
+WARM_RUNS, WARM_SECONDS = 5, 0.1
 """How often a network that is quick runs again, at most, for the time that is shown."""
 LARGEST_LR_PIXELS = {"cpu": 1_000_000, "cuda": 2_000_000}
 """The largest picture to run all networks of a comparison on: a minute or two, and results that a browser can show."""
@@ -37,7 +38,19 @@ LARGEST_LR_PIXELS = {"cpu": 1_000_000, "cuda": 2_000_000}
 @lru_cache(maxsize=16)
 def upscaler(model: str, device: str = "auto", dtype: str = "auto") -> Upscaler:
     """A network by name or file, ready to run; kept, so that asking again costs nothing."""
-    return Upscaler(guests.load(model), device, dtype)
+    return Upscaler(_network(model), device, dtype)
+
+
+def forget_networks() -> None:
+    """Read every network again when it is asked for next; needed where a file changes under its name."""
+    for kept in (upscaler, _network, costs, memory_mb):
+        kept.cache_clear()
+
+
+@lru_cache(maxsize=16)
+def _network(model: str) -> nn.Module:
+    """What `guests.load` gives, kept; not to be changed."""
+    return guests.load(model)
 
 
 def upscale(photo: Photo, run: Upscaler) -> Photo:
@@ -79,7 +92,8 @@ def compare_networks(
     """Upscale one photo by bicubic and by every network, one result after the other.
 
     Args:
-        is_reference: the photo is the reference: it is made small first, and every result is measured against it.
+        is_reference: the photo is the reference: it is made small first, and every result is measured against it,
+            SSIM in float32 (see `ssim_y`).
         should_stop: asked before every convolution.
 
     Raises:
@@ -96,9 +110,12 @@ def compare_networks(
         run = upscaler(name, device, dtype)
         with stopping(should_stop):
             result, elapsed = _timed(small, run)
-        size = (small.rgb.shape[0], small.rgb.shape[1])
-        table, memory = costs(name, size, padded=True), memory_mb(name, size, run.dtype)
+        table, memory = _costs_and_memory(name, (small.rgb.shape[0], small.rgb.shape[1]), run)
         yield Upscaled(name, result, table, elapsed, _measured(name, result, reference, scale), memory)
+
+
+def _costs_and_memory(name: str, size: tuple[int, int], run: Upscaler) -> tuple[LayerTable, float]:
+    return costs(name, size, padded=True), memory_mb(name, size, run.dtype)
 
 
 def _timed(photo: Photo, run: Upscaler) -> tuple[Photo, float]:
@@ -115,7 +132,10 @@ def _timed(photo: Photo, run: Upscaler) -> tuple[Photo, float]:
 
 
 def _measured(name: str, result: Photo, reference: np.ndarray | None, scale: int) -> ImageQuality | None:
-    return None if reference is None else compare(name, to_tensor(result.rgb), to_tensor(reference), scale)
+    if reference is None:
+        return None
+    # SSIM in float64 would take longer than all networks together, and somebody waits.
+    return compare(name, to_tensor(result.rgb), to_tensor(reference), scale, ssim_dtype=torch.float32)
 
 
 @dataclass(frozen=True)
@@ -131,6 +151,8 @@ def plan(
     photo: Photo, names: Sequence[str] = JOURNEY, is_reference: bool = False, device: str = "auto", dtype: str = "auto"
 ) -> Plan:
     """Say before the work what it gives and takes; see `compare_networks` for the arguments.
+
+    What the networks cost for a photo of this size is counted here already, so that the work does not wait for it.
 
     Raises:
         UserError: if the photo is too large for this device, or too small to be made smaller.
@@ -152,6 +174,8 @@ def plan(
             f" at most {most / 1e6:g} megapixels on this device: {remedy}"
         )
     seconds = seconds_per_pixel(tuple(names), is_reference, device, dtype) * lr[0] * lr[1]
+    for name in names:
+        _costs_and_memory(name, lr[::-1], upscaler(name, device, dtype))
     return Plan(lr, (lr[0] * scale, lr[1] * scale), seconds)
 
 
@@ -176,18 +200,18 @@ def costs(model: str, size: tuple[int, int], padded: bool = False) -> LayerTable
     Args:
         padded: count a picture that is too small for the network at the size to which it is padded.
     """
-    network = guests.load(model)
+    network = _network(model)
     return layer_table(network, _padded(network, size) if padded else size)
 
 
 @lru_cache(maxsize=64)
 def memory_mb(model: str, size: tuple[int, int], dtype: torch.dtype = torch.float32) -> float:
     """Memory that weights and feature maps take at the peak; see `peak_memory_mb`. Small pictures count as padded."""
-    network = guests.load(model)
+    network = _network(model)
     return peak_memory_mb(network, _padded(network, size), dtype)
 
 
-def _padded(network: torch.nn.Module, size: tuple[int, int]) -> tuple[int, int]:
+def _padded(network: nn.Module, size: tuple[int, int]) -> tuple[int, int]:
     smallest = cast(Network, network).requires_size
     return max(size[0], smallest), max(size[1], smallest)
 

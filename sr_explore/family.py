@@ -163,7 +163,7 @@ def _ship_derived(name: str, told: dict[str, str], parent: ModelCard, sets: Test
 
 
 def _scores(path: Path, sets: TestSets) -> dict[str, Score]:
-    explore.upscaler.cache_clear()
+    explore.forget_networks()
     found = {name: explore.evaluate(str(path), *folders) for name, folders in sets.items()}
     return {name: Score(round(q.psnr_y, 3), round(q.psnr_rgb, 3), round(q.ssim_y, 4)) for name, q in found.items()}
 

@@ -42,14 +42,15 @@ def psnr_rgb(sr: Tensor, hr: Tensor, crop_border: int) -> float:
     return _psnr(*_prepare(sr, hr, crop_border))
 
 
-def ssim_y(sr: Tensor, hr: Tensor, crop_border: int) -> float:
+def ssim_y(sr: Tensor, hr: Tensor, crop_border: int, dtype: torch.dtype = torch.float64) -> float:
     """Structural similarity of the luma, at most 1, after rounding both pictures to 8 bits.
 
-    Gaussian window 11×11, σ = 1.5, K1 = 0.01, K2 = 0.03, range 255, in float64. torchmetrics mirrors the picture at its
+    Gaussian window 11×11, σ = 1.5, K1 = 0.01, K2 = 0.03, range 255. torchmetrics mirrors the picture at its
     border and averages there too; we average only where the whole window lies inside, as MATLAB's ssim_index does.
 
     Args:
         sr, hr, crop_border: as in `psnr_y`.
+        dtype: float32 takes a tenth of float64's time, and was at most 4e-5 off on six photographs of 768×512 px.
 
     Returns:
         The mean over the picture; NaN if what is left after the cut is smaller than the window.
@@ -63,15 +64,18 @@ def ssim_y(sr: Tensor, hr: Tensor, crop_border: int) -> float:
     if min(sr.shape[-2:]) < SSIM_WINDOW:
         return nan
     options = {"sigma": 1.5, "kernel_size": SSIM_WINDOW, "data_range": PEAK, "k1": 0.01, "k2": 0.03}
-    _, similarity = structural_similarity_index_measure(_luma(sr), _luma(hr), return_full_image=True, **options)
+    luma = (_luma(picture).to(dtype) for picture in (sr, hr))
+    _, similarity = structural_similarity_index_measure(*luma, return_full_image=True, **options)
     half = SSIM_WINDOW // 2
-    return float(cast(Tensor, similarity)[..., half:-half, half:-half].mean())
+    return float(cast(Tensor, similarity)[..., half:-half, half:-half].double().mean())
 
 
-def compare(name: str, sr: Tensor, hr: Tensor, crop_border: int) -> ImageQuality:
-    """All three figures of one picture; see `psnr_y` for the arguments and errors."""
-    figures = (metric(sr, hr, crop_border) for metric in (psnr_y, psnr_rgb, ssim_y))
-    return ImageQuality(name, *figures)
+def compare(
+    name: str, sr: Tensor, hr: Tensor, crop_border: int, ssim_dtype: torch.dtype = torch.float64
+) -> ImageQuality:
+    """All three figures of one picture; see `psnr_y` and `ssim_y` for the arguments and errors."""
+    ratios = (metric(sr, hr, crop_border) for metric in (psnr_y, psnr_rgb))
+    return ImageQuality(name, *ratios, ssim_y(sr, hr, crop_border, ssim_dtype))
 
 
 def quality(

@@ -351,7 +351,7 @@ def _cells(result: explore.Upscaled, own: Own) -> list[str]:
     costs, quality = result.table, result.quality
     weights = [f"{costs.params:,}", f"{costs.macs / 1e9:.2f} G"] if costs else ["—", "—"]
     memory = f"{result.memory_mb:,.0f}" if result.memory_mb else "—"
-    scores = [f"{quality.psnr_y:.2f}", f"{quality.ssim_y:.4f}"] if quality else ["—", "—"]
+    scores = [f"{quality.psnr_y:.2f}", f"{quality.ssim_y:.3f}"] if quality else ["—", "—"]
     cells = [label(result.name, own), *weights, f"{result.milliseconds:,.0f}", memory, *scores]
     return [cell.replace("nan", "—") for cell in cells]  # SSIM of a picture smaller than its window
 

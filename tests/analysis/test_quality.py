@@ -141,3 +141,11 @@ def test_published_rfdn_on_set5(shared_data: Path):
     assert record.psnr_y == pytest.approx(32.159, abs=1e-3)
     assert record.psnr_rgb == pytest.approx(30.254, abs=1e-3)
     assert record.ssim_y == pytest.approx(0.8946, abs=1e-4)
+
+
+def test_ssim_in_float32_is_near():
+    hr = torch.nn.functional.interpolate(noise(12, 16), scale_factor=6, mode="bicubic").clamp(0, 1)
+    sr = (hr + 0.02 * noise(72, 96, seed=1)).clamp(0, 1)
+    exact, quick = ssim_y(sr, hr, 4), ssim_y(sr, hr, 4, torch.float32)
+    assert quick != exact  # or it would not be quick
+    assert quick == pytest.approx(exact, abs=4e-5)
