@@ -14,9 +14,9 @@ from tests.browser import free_port, wait_until_up
 READY_S, FIVE_S, PAIR_S = 6.0, 3.0, 0.2
 ROOT = Path(__file__).parents[1]
 TIMER = """([click, done]) => new Promise(resolve => {
-    const start = performance.now();
-    const look = () => (new Function('return ' + done))() || performance.now() - start > 3e4 ? resolve((performance.now() - start) / 1000)
-                                                           : requestAnimationFrame(look);
+    const start = performance.now(), holds = new Function('return ' + done);
+    const seconds = () => (performance.now() - start) / 1000;
+    const look = () => holds() || seconds() > 30 ? resolve(seconds()) : requestAnimationFrame(look);
     document.querySelector(click).click();
     look();
 })"""
