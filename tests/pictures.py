@@ -62,3 +62,33 @@ def raising(error: BaseException) -> Callable[..., NoReturn]:
         raise error
 
     return fail
+
+
+def odd_pictures() -> dict[str, bytes]:
+    """What cameras, scanners and the last century hand in, by file name: usable, all of them."""
+    noise = np.random.default_rng(0).integers(0, 256, (30, 44, 3), np.uint8)
+    image = Image.fromarray(noise)
+    turned = Image.Exif()
+    turned[0x0112] = 6  # to be shown turned by 90°
+    deep = np.random.default_rng(1).integers(0, 65536, (30, 44, 3)).astype(">u2")
+    rows = b"".join(b"\0" + row.tobytes() for row in deep)
+    transparent = Image.fromarray(np.dstack([noise, noise[:, :, 0]]))
+    return {
+        "turned.jpg": encoded(image, "JPEG", exif=turned),
+        "transparent.png": encoded(transparent, "PNG"),
+        "sixteen bits.png": png_file(44, 30, 16, 2, zlib.compress(rows)),
+        "palette.gif": encoded(image.quantize(16), "GIF"),
+        "print.jpg": encoded(image.convert("CMYK"), "JPEG"),
+        "dot.png": encoded(image.crop((0, 0, 1, 1)), "PNG"),
+        "strip.png": encoded(image.resize((9, 400)), "PNG"),
+    }
+
+
+def broken_pictures() -> dict[str, tuple[bytes, str]]:
+    """What nobody can use, by file name, with words of the sentence that says so."""
+    whole = encoded(Image.fromarray(np.random.default_rng(0).integers(0, 256, (90, 120, 3), np.uint8)), "JPEG")
+    return {
+        "cut off.jpg": (whole[: len(whole) // 2], "cut off.jpg"),
+        "bomb.png": (png_file(60_000, 60_000, 8, 2, zlib.compress(b"")), "megapixels"),
+        "empty.png": (b"", "empty.png"),
+    }

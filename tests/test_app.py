@@ -2,6 +2,7 @@
 
 import io
 import os
+import pickle
 import subprocess
 import sys
 import time
@@ -18,6 +19,7 @@ from PIL import Image
 from sr_explore import explore
 from sr_explore.images import read_photo, to_uint8
 from tests.browser import Watched, free_port, wait_until_up
+from tests.pictures import broken_pictures, odd_pictures
 
 
 @pytest.fixture(scope="module")
@@ -130,6 +132,69 @@ def test_a_text_file_gets_one_sentence_on_the_page(tab: Any, text_file: Path, cr
     tab.wait_for_selector("#photo input[type=file]", state="attached")  # free again for the next photo
     tab.set_input_files("#photo input[type=file]", crop)
     _wait_for_status(tab, "96×64 px")
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("name", odd_pictures())
+def test_odd_pictures_are_enlarged_as_they_are_meant(tab: Any, tmp_path: Path, name: str):
+    path = tmp_path / name
+    path.write_bytes(odd_pictures()[name])
+    photo = read_photo(path)
+    height, width = photo.rgb.shape[:2]
+    _upload(tab, path)
+    _wait_for_status(tab, f"{width}×{height} px, then enlarged to {4 * width}×{4 * height} px")
+    tab.click("#upscale")
+    _wait_for_status(tab, "All five are done")
+    wanted = next(one for one in explore.compare_networks(photo) if one.name == "rfdn-x4")
+    assert np.array_equal(_pair_pixels(tab)[1][..., :3], to_uint8(wanted.photo.rgb))
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("name", broken_pictures())
+def test_broken_pictures_get_one_sentence_on_the_page(tab: Any, tmp_path: Path, name: str):
+    data, words = broken_pictures()[name]
+    path = tmp_path / name
+    path.write_bytes(data)
+    _upload(tab, path)
+    tab.wait_for_selector("#status .alert")
+    said = tab.inner_text("#status")
+    assert words in said
+    assert said.replace(name, "").count(". ") == 0, "more than one sentence"
+    assert tab.locator("#photo input[type=file]").count() == 1  # free for the next photo
+
+
+@pytest.mark.browser
+def test_a_hostile_checkpoint_gets_one_sentence_on_the_page(tab: Any, tmp_path: Path):
+    path = tmp_path / "model.pth"
+    path.write_bytes(pickle.dumps({"head.weight": _Hostile(str(tmp_path / "owned"))}))
+    tab.get_by_text("Compare more networks").click()
+    with tab.expect_file_chooser() as choosing:
+        tab.click("#checkpoint")
+    choosing.value.set_files(path)
+    tab.wait_for_selector("#status .alert")
+    assert "model.pth" in tab.inner_text("#status")
+    assert not (tmp_path / "owned").exists()
+
+
+class _Hostile:
+    """Writes a file when it is unpickled."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def __reduce__(self) -> tuple:
+        return open, (self._path, "w")
+
+
+@pytest.mark.browser
+def test_upscaling_is_stopped_within_two_seconds(tab: Any):
+    _wait_for_status(tab, "Shrunk to")
+    tab.click("#upscale")
+    _wait_for_status(tab, "of 5 done")
+    started = time.monotonic()
+    tab.click("#stop")
+    _wait_for_status(tab, "Stopped")
+    assert time.monotonic() - started < 4, "2 s, and as much again for a busy machine"
 
 
 @pytest.mark.browser

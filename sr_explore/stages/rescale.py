@@ -7,8 +7,9 @@ import torch
 from torch import nn
 
 from sr_explore.errors import UserError
-from sr_explore.networks.layers import ESA, PixelShuffleTail
+from sr_explore.networks.layers import ESA, PixelShuffleTail, SlimESA
 from sr_explore.networks.rfdn import RFDN, BranchedRFDN
+from sr_explore.networks.rlfn import RLFN
 from sr_explore.records import LayerEdit
 from sr_explore.stages.base import Edited, Example, Stage, weight_shape
 from sr_explore.surgery import modules_of
@@ -37,13 +38,13 @@ class Rescale(Stage):
     def requires(self, model: nn.Module, example: Example) -> None:
         if abs(self.exponent) > LARGEST_EXPONENT:
             raise UserError(f"exponent is {self.exponent}; give -{LARGEST_EXPONENT} to {LARGEST_EXPONENT}")
-        if not isinstance(model, RFDN | BranchedRFDN):
-            raise UserError(f"rescale needs an RFDN or its branches; this network is a {type(model).__name__}")
+        if not isinstance(model, RFDN | BranchedRFDN | RLFN):
+            raise UserError(f"rescale needs an RFDN, its branches or an RLFN; this network is a {type(model).__name__}")
 
     @torch.no_grad()
     def edit(self, model: nn.Module, example: Example) -> Edited:
-        heads = [model.head] if isinstance(model, RFDN) else list(model.heads)  # pyright: ignore[reportArgumentType]
-        ends = [esa.expand for _, esa in modules_of(model, ESA)]
+        heads = list(model.heads) if isinstance(model, BranchedRFDN) else [model.head]  # pyright: ignore
+        ends = [esa.expand for _, esa in modules_of(model, (ESA, SlimESA))]
         ends += [tail.conv for _, tail in modules_of(model, PixelShuffleTail)]
         factor, edits = 2.0**self.exponent, []
         for path, layer in modules_of(model, nn.Conv2d):

@@ -63,6 +63,7 @@ CASES = [
     Case(Fold(), "converted-2", "heads.first"),
     Case(Rescale(-3), "row", "tail.upsample.conv"),
     Case(Rescale(4), "branched-4s", "branches.1.blocks.0.esa.expand"),
+    Case(Rescale(3), "rlfn", "blocks.1.esa.expand"),
 ]
 
 
