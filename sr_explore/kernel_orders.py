@@ -124,7 +124,7 @@ class SpareKernels:
     def _measure(self, path: str, tell: Callable[[str], None], should_stop: Callable[[], bool]) -> None:
         if should_stop():
             raise GaveUp
-        tell(f"trying which kernel can be spared: {path} beside {len(self._chosen)} others, once for this network")
+        tell(f"trying which kernels can be spared, once for this network: {path}, {len(self._chosen)} gone before")
         item = (self._error([*self._chosen, path]), len(self._chosen), path)
         self._waiting = [old for old in self._waiting if old[2] != path]
         heapq.heapify(self._waiting)

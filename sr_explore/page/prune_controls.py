@@ -31,7 +31,7 @@ class PruneControls:
         with gr.Accordion("Kernels and biases", open=False, elem_id="kernels-and-biases"):
             self.kernels = gr.Slider(
                 0, most_kernels(listed[0]), 0, step=1, label="Layers whose kernel becomes 1×1", elem_id="kernels",
-                info="Of 3×3, those that are missed least, first.", buttons=[],
+                info="They were 3×3; those that are missed least go first.", buttons=[],
             )  # fmt: skip
             self.start = gr.Dropdown(
                 list(STARTS), value="centre", label="A 1×1 kernel starts as", elem_id="start",

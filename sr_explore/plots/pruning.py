@@ -19,11 +19,12 @@ def pruning_bars(before: LayerTable, after: LayerTable, report: StageReport | No
     """Kept and removed of every layer, three panels: output channels, parameters, multiply-adds.
 
     Always six traces in one order over the layers of `before`, so that a figure on the screen can take over the data of
-    another one. What a layer gained counts as kept. A layer whose kernel became 1×1 says so in its name; what else
-    became of kernel and bias stands in the hover text.
+    another one. What a layer gained counts as kept. A layer whose kernel became 1×1 says so in its name and on what was
+    removed of it; what else became of kernel and bias stands in the hover text.
     """
     rows = [row for row in lineages(before, after, report) if row.before]
     names = [f"{row.label}, 1×1" if _is_narrowed(row) else row.label for row in rows]
+    marks = ["1×1" if _is_narrowed(row) else "" for row in rows]
     fates = [_fate(row) for row in rows]
     titles = [QUANTITIES[panel][0] for panel in PANELS]
     figure = make_subplots(3, 1, shared_xaxes=True, vertical_spacing=0.06, subplot_titles=titles)
@@ -35,7 +36,7 @@ def pruning_bars(before: LayerTable, after: LayerTable, report: StageReport | No
         shares = [f" ({b / a:.0%} left)" if a else "" for a, b in zip(old, new, strict=True)]
         hover = [f"{a:,} → {b:,} {name}{c}{d}" for a, b, c, d in zip(old, new, shares, fates, strict=True)]
         for part in PARTS:
-            trace = _bar(part, names, values[part], hover)
+            trace = _bar(part, names, values[part], hover, marks if part == "removed" and panel != "channels" else None)
             figure.add_bar(**trace, showlegend=index == 1, row=index, col=1)
     figure.update_annotations(font={"size": 13, "color": GREY}, x=0, xanchor="left")
     figure.update_xaxes(tickangle=-60, tickfont_size=9, showgrid=False)
@@ -67,13 +68,18 @@ def _biases(layers: Sequence[LayerRow]) -> int:
     )
 
 
-def _bar(part: str, names: list[str], values: list[int], hover: list[str]) -> dict[str, Any]:
+def _bar(part: str, names: list[str], values: list[int], hover: list[str], marks: list[str] | None) -> dict[str, Any]:
     return {
         "x": names,
         "y": values,
         "name": part,
         "legendgroup": part,
         "marker_color": MEANING[part],
+        "text": marks or [""] * len(names),
+        "textposition": "inside",
+        "insidetextanchor": "end",
+        "textangle": 0,
+        "textfont": {"size": 9, "color": "black"},
         "customdata": hover,
         "hovertemplate": f"<b>%{{x}}</b><br>{part} %{{y:,}}<br>%{{customdata}}<extra></extra>",
     }

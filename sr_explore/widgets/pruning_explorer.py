@@ -160,7 +160,7 @@ class PruningExplorer(Working[_Question, PruningAnswer]):
     def _show(self, question: _Question, answer: PruningAnswer) -> None:
         name = _name(answer)
         set_picture(self.pictures, 1, answer.picture, _title(name, answer))
-        take_over(self.bars, pruning_bars(answer.before, answer.after, answer.report), "x", "y", "customdata")
+        take_over(self.bars, pruning_bars(answer.before, answer.after, answer.report), "x", "y", "text", "customdata")
         self.figures.value = figure_table({"unpruned": self._unpruned, name: answer})._repr_html_()
         self.record = answer
 
