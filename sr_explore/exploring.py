@@ -1,45 +1,46 @@
 """A session for dragging: one network, one photo, many pruning requests; what they share is computed once."""
 
-import copy
 import hashlib
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Self, cast
+from typing import cast
 
 import numpy as np
 import torch
 from torch import nn
-from torch.nn.modules.module import register_module_forward_hook
 
-from sr_explore import guests, zoo
+from sr_explore import zoo
 from sr_explore.analysis import layer_table, psnr_y
 from sr_explore.calibration import shipped_example
 from sr_explore.devices import pick_device
 from sr_explore.errors import UserError
 from sr_explore.images import Photo, to_rgb, to_tensor
+from sr_explore.kernel_orders import PATCHES, SpareKernels, prepared, shared_order, spare_candidates
 from sr_explore.latest_only import GaveUp
 from sr_explore.networks.registry import Network, scale_of
+from sr_explore.networks.rlfn import RLFN
 from sr_explore.pruning_requests import PruningAnswer, PruningRequest
 from sr_explore.recent import Recent
 from sr_explore.records import LayerTable, StageReport
 from sr_explore.resize import crop_to_multiple, degrade, to_uint8
 from sr_explore.runtime import Upscaler
 from sr_explore.stages import (
-    ConcatToConv,
     Example,
-    Fold,
     Polish,
     PolishProgress,
+    PruneBiases,
     PruneChannels,
+    PruneKernels,
     Reconstruct,
-    apply_stages,
+    Stage,
+    StageResult,
     loss_gradients,
     polishing,
 )
-from sr_explore.stages.concat_to_conv import index_layers
+from sr_explore.stages.prune_kernels import STARTS
 from sr_explore.zoo.ladders import nearest_rung
 
 _Named = tuple[str, nn.Module, StageReport | None]
@@ -48,8 +49,7 @@ MOST_ANSWERS = 48
 MOST_NETWORKS = 8
 QUICK_MS = 500.0
 PICTURE_EVERY_S = 1.5
-PATCHES = 12
-"""To rank channels and refit layers by while somebody waits: half of the shipped ones, for 0.03 dB at most."""
+TOLD = {PruneKernels: "making kernels 1×1", PruneBiases: "dropping biases", Reconstruct: "refitting layers"}
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,8 @@ class PruningSession:
         network: its name.
         scale: output pixels an input pixel and side.
         size: (height, width) of the low-resolution picture, px.
+        kernels: the layers whose kernel can become 1×1, by path.
+        is_rlfn: the network is an RLFN.
 
     Raises:
         UserError: if there is no such network.
@@ -82,18 +84,16 @@ class PruningSession:
         self, network: str, photo: Photo, is_reference: bool = False, device: str = "auto", dtype: str = "auto"
     ) -> None:
         self.network, self._device, self._dtype = network, device, dtype
-        loaded = guests.load(network)
-        self.scale = scale_of(loaded)
+        ready = prepared(network)
+        self.scale = scale_of(ready)
         hr = crop_to_multiple(photo.rgb, self.scale) if is_reference else None
         self._hr = None if hr is None else to_tensor(hr)
         self._lr = to_tensor(photo.rgb if hr is None else degrade(hr, self.scale))
         self.size = cast(tuple[int, int], tuple(self._lr.shape[-2:]))
-        # As the ladders do it: a merged network's permutations go into their neighbours before anything is cut.
-        trace = Example(torch.zeros(1, 3, 24, 24))
-        ready = apply_stages(loaded, (ConcatToConv(), Fold()), trace) if index_layers(loaded) else loaded
         self._model = ready.to(pick_device(device))
+        self.kernels, self.is_rlfn = spare_candidates(self._model), isinstance(self._model, RLFN)
         self._answers: Recent[PruningRequest, PruningAnswer] = Recent(MOST_ANSWERS)
-        self._pruned: Recent[PruneChannels, tuple[nn.Module, StageReport]] = Recent(MOST_NETWORKS)
+        self._pruned: Recent[PruneChannels, StageResult] = Recent(MOST_NETWORKS)
         self._networks: Recent[PruningRequest, _Named] = Recent(MOST_NETWORKS)
         self._lock = threading.Lock()
 
@@ -156,21 +156,23 @@ class PruningSession:
         key = _plain(request)
         with self._lock:
             name, model, report = self._network(key, lambda text: None, lambda: False)
-        if model is self._model or not key.ratio:
-            raise UserError("nothing is pruned yet, so there is nothing to polish; give a ratio above 0")
+        if model is self._model or not (key.cuts or key.trained):
+            raise UserError(
+                "nothing is pruned yet, so there is nothing to polish; cut channels, kernels or biases first"
+            )
 
         def answer(network: nn.Module) -> PruningAnswer:
             return replace(self._answer(key, name, network, report), request=request, polished=True)
 
-        watched = _Watched(model)
+        pictures = _Pictures()
 
         def told(progress: PolishProgress) -> None:
             if on_progress:
                 on_progress(progress)
-            if on_picture and watched.is_due(progress):
-                on_picture(answer(watched.network()))
+            if on_picture and pictures.is_due(progress):
+                on_picture(answer(progress.network()))
 
-        with watched, polishing(told, should_stop):
+        with polishing(told, should_stop):
             example = replace(shipped_example(self.scale), unpruned=self._model)
             trained = Polish(seconds=seconds)(model, example).model
         return Polished(answer(trained), trained)
@@ -208,35 +210,60 @@ class PruningSession:
         if request.trained:
             name = nearest_rung(self.network, request.ratio).name
             return name, self._model if name == self.network else zoo.load(name), None
-        model, report = self._prune(request, tell)
-        if request.reconstruct and request.ratio:
-            model = self._reconstruct(model, report, tell, stop)
-        return self.network, model, report
+        pruned = self._prune(self._first_stage(request), tell)
+        model, example = pruned.model, self._example.after(self._model, pruned.report)
+        for stage in self._later_stages(request, tell, stop):
+            if stop():
+                raise GaveUp
+            tell(TOLD[type(stage)])
+            result = stage(model, example)
+            model, example = result.model, example.after(model, result.report)
+        return self.network, model, pruned.report
 
-    def _prune(self, request: PruningRequest, tell: Callable[[str], None]) -> tuple[nn.Module, StageReport]:
+    def _first_stage(self, request: PruningRequest) -> PruneChannels:
+        """Channels go first: they are ranked by gradients of the whole network, which all requests share.
+
+        Whatever cannot be done is said here, before any work.
+        """
         stage = PruneChannels(
             request.ratio, request.importance, scope=request.scope, largest_first=request.largest_first
         )
+        stage.requires(self._model, self._example)
+        self._check_kernels(request)
+        return stage
+
+    def _later_stages(
+        self, request: PruningRequest, tell: Callable[[str], None], stop: Callable[[], bool]
+    ) -> Iterator[Stage]:
+        if request.kernels:
+            yield PruneKernels("+".join(self._order.first(request.kernels, tell, stop)), start=request.start)
+        if request.drop_biases:
+            yield PruneBiases()
+        if request.reconstruct and request.cuts:
+            yield Reconstruct()
+
+    def _check_kernels(self, request: PruningRequest) -> None:
+        most = len(self.kernels)
+        if not most and request.kernels:
+            raise UserError("this network has no kernels left that could become 1×1; set them to 0")
+        if not 0 <= request.kernels <= most:
+            raise UserError(f"kernels is {request.kernels}; give 0 to {most}, as many as can become 1×1 here")
+        if request.start not in STARTS:
+            raise UserError(f"start is {request.start!r}; use one of {', '.join(STARTS)}")
+        if request.drop_biases and not PruneBiases().dropped(self._model):
+            raise UserError("this network has no biases left to drop; leave them as they are")
+
+    def _prune(self, stage: PruneChannels, tell: Callable[[str], None]) -> StageResult:
         found = self._pruned.get(stage)
         if found is None:
             example = self._example
-            stage.requires(self._model, example)
-            if request.importance == "taylor":
+            if stage.importance == "taylor":
                 tell("asking every weight what it is worth")
                 example = replace(example, gradients=self._gradients)
             tell("choosing channels")
-            result = stage(self._model, example)
-            found = result.model, result.report
+            found = stage(self._model, example)
             self._pruned.put(stage, found)
         return found
-
-    def _reconstruct(
-        self, model: nn.Module, report: StageReport, tell: Callable[[str], None], stop: Callable[[], bool]
-    ) -> nn.Module:
-        if stop():
-            raise GaveUp
-        tell("refitting layers")
-        return Reconstruct()(model, self._example.after(self._model, report)).model
 
     def _upscale(self, model: nn.Module) -> tuple[torch.Tensor, float]:
         run = Upscaler(model, self._device, self._dtype)
@@ -259,32 +286,20 @@ class PruningSession:
         return shipped_example(self.scale, PATCHES)
 
     @cached_property
+    def _order(self) -> SpareKernels:
+        return shared_order(self.network, self._model, self._example)
+
+    @cached_property
     def _gradients(self) -> dict[str, torch.Tensor]:
         assert self._example.calibration is not None
         return loss_gradients(self._model, self._example.calibration)
 
 
-class _Watched:
-    """Lets one look at the network that a polish has just measured, though a stage hands out nothing on the way.
+class _Pictures:
+    """When a polish is to show a picture on the way: only of a network that got better, and not too often."""
 
-    Stages work on copies without hooks, so inside a `with` block every network that runs in this thread is noted.
-    """
-
-    def __init__(self, model: nn.Module) -> None:
-        self._plain, self._thread = model, threading.get_ident()
-        self._last: nn.Module = model
+    def __init__(self) -> None:
         self._best, self._shown = -float("inf"), 0.0
-
-    def __enter__(self) -> Self:
-        self._hook = register_module_forward_hook(self._ran)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._hook.remove()
-
-    def _ran(self, module: nn.Module, _inputs: object, _output: object) -> None:
-        if type(module) is type(self._plain) and threading.get_ident() == self._thread:
-            self._last = module
 
     def is_due(self, progress: PolishProgress) -> bool:
         better = progress.psnr_db > self._best
@@ -294,15 +309,13 @@ class _Watched:
             self._shown = progress.seconds
         return due
 
-    def network(self) -> nn.Module:
-        """As it was when it ran last: just before its progress is told, that is the averaged one."""
-        return copy.deepcopy(self._last)
-
 
 def _plain(request: PruningRequest) -> PruningRequest:
     """Requests that have the same answer as one."""
     ratio = round(request.ratio, 2)
-    return PruningRequest(ratio, trained=True) if request.trained else replace(request, ratio=ratio)
+    if request.trained:
+        return PruningRequest(ratio, trained=True)
+    return replace(request, ratio=ratio, start=request.start if request.kernels else PruningRequest.start)
 
 
 def _timed(run: Upscaler, lr: torch.Tensor) -> tuple[torch.Tensor, float]:

@@ -17,6 +17,10 @@ class PruningRequest:
         importance, scope, largest_first: as in `PruneChannels`.
         reconstruct: refit what is left by least squares.
         trained: the shipped trained network nearest to the ratio instead; the other fields do not matter then.
+        kernels: so many 3×3 convolutions become 1×1, 0 to all that are worth it, in the order of
+            `kernel_orders.SpareKernels`.
+        start: what a 1×1 kernel begins with, as in `PruneKernels`.
+        drop_biases: only the first convolution and the attention keep theirs.
     """
 
     ratio: float = 0.5
@@ -25,6 +29,32 @@ class PruningRequest:
     largest_first: bool = False
     reconstruct: bool = False
     trained: bool = False
+    kernels: int = 0
+    start: str = "centre"
+    drop_biases: bool = False
+
+    @property
+    def cuts(self) -> bool:
+        """Whether anything is to be cut at all."""
+        return bool(self.ratio or self.kernels or self.drop_biases)
+
+    @property
+    def words(self) -> str:
+        """What is cut, for a title: "50% pruned, 3 kernels 1×1, no biases, reconstructed"."""
+        if not self.cuts:
+            return "nothing pruned"
+        parts = {
+            f"{self.ratio:.0%} pruned": self.ratio,
+            counted_kernels(self.kernels): self.kernels,
+            "no biases": self.drop_biases,
+            "reconstructed": self.reconstruct,
+        }
+        return ", ".join(part for part, is_so in parts.items() if is_so)
+
+
+def counted_kernels(count: int) -> str:
+    """So many kernels that became 1×1, in words."""
+    return f"{count} kernel{'' if count == 1 else 's'} 1×1"
 
 
 @dataclass(frozen=True)
@@ -55,6 +85,12 @@ class PruningAnswer:
     def achieved_ratio(self) -> float:
         """Share of the output channels of all convolutions that is gone, 0 to 1; structural ones not counted."""
         return 1 - _channels(self.after) / _channels(self.before)
+
+    @property
+    def narrowed(self) -> tuple[str, ...]:
+        """The layers whose kernel became 1×1, by path."""
+        wide = {row.path for row in self.before.rows if max(row.kernel) > 1}
+        return tuple(row.path for row in self.after.rows if row.path in wide and max(row.kernel) == 1)
 
     @property
     def params(self) -> int:

@@ -238,6 +238,25 @@ def test_dragging_the_pruning_slider_changes_picture_and_table(tab: Any):
 
 
 @pytest.mark.browser
+def test_moving_the_kernels_slider_changes_picture_table_and_bars(tab: Any):
+    tab.get_by_role("tab", name="Prune").click()
+    _wait_for_text(tab, "#pruned-figures", "50% pruned")
+    before = _pruned_picture(tab)
+    tab.get_by_text("Kernels and biases").click()
+    slider = tab.locator("#kernels input[type=range]")
+    slider.focus()
+    for _ in range(4):
+        slider.press("ArrowRight")
+    _wait_for_text(tab, "#pruned-figures", "50% pruned, 4 kernels 1×1")
+    tab.wait_for_function("was => document.querySelectorAll('#pruned-pair .content img')[1].src !== was", arg=before)
+    tab.wait_for_function("document.querySelector('#bars').textContent.includes(', 1×1')")
+    tab.get_by_label("Drop biases").check()
+    _wait_for_text(tab, "#pruned-figures", "4 kernels 1×1, no biases, reconstructed")
+    _choose(tab, "#network", "Branches merged")
+    tab.wait_for_function("document.querySelector('#kernels input[type=range]').max === '8'")
+
+
+@pytest.mark.browser
 def test_polish_is_stopped_within_two_seconds(tab: Any):
     tab.get_by_role("tab", name="Prune").click()
     _wait_for_text(tab, "#pruned-figures", "50% pruned")

@@ -11,13 +11,15 @@ from sr_explore.calibration import shipped_calibration
 from sr_explore.errors import UserError
 from sr_explore.exploring import PruningRequest, PruningSession
 from sr_explore.images import Photo, to_rgb, to_tensor
+from sr_explore.kernel_orders import SpareKernels
 from sr_explore.latest_only import GaveUp, LatestOnly
 from sr_explore.plots import layer_bars
 from sr_explore.resize import degrade
 from sr_explore.runtime import Upscaler
-from sr_explore.stages import Example, PruneChannels, Reconstruct, apply_stages
+from sr_explore.stages import Example, PruneBiases, PruneChannels, PruneKernels, Reconstruct, apply_stages
+from sr_explore.stages.prune_kernels import wide_kernels
 from sr_explore.zoo.ladders import Rung
-from tests.tiny import NETWORKS, tiny_rfdn
+from tests.tiny import NETWORKS, tiny_rfdn, tiny_rlfn
 
 RGB = np.random.default_rng(0).random((48, 64, 3), np.float32)
 PHOTO = Photo(RGB, None, None, "noise")
@@ -59,6 +61,65 @@ def test_an_answer_is_what_the_stages_give(session: PruningSession, few_patches:
     assert answer.report is not None
     figure = layer_bars(answer.before, answer.after, answer.report)
     assert "removed" in {trace["name"] for trace in figure.to_dict()["data"]}
+
+
+@pytest.fixture
+def rlfn_session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PruningSession:
+    """Of a network whose kernels go in the order of the network, which needs no search."""
+    zoo.save(tmp_path / "rlfn.safetensors", tiny_rlfn())
+    session = PruningSession(str(tmp_path / "rlfn.safetensors"), PHOTO, is_reference=True, device="cpu")
+    session._order = SpareKernels(session._model, session._example, session.kernels)
+    return session
+
+
+@pytest.mark.parametrize("ratio", [0.0, 0.5])
+@pytest.mark.parametrize("reconstruct", [False, True])
+@pytest.mark.parametrize("start", ["centre", "least-squares"])
+def test_kernels_and_biases_go_after_channels(
+    rlfn_session: PruningSession, few_patches: Example, ratio: float, reconstruct: bool, start: str
+):
+    request = PruningRequest(ratio, reconstruct=reconstruct, kernels=2, start=start, drop_biases=True)
+    answer = rlfn_session.answer(request)
+    kernels = PruneKernels("+".join(rlfn_session.kernels[:2]), start=start)
+    stages = (PruneChannels(ratio), kernels, PruneBiases(), *((Reconstruct(),) if reconstruct else ()))
+    model = apply_stages(tiny_rlfn(), stages, few_patches)
+    wanted = to_rgb(Upscaler(model, "cpu")(to_tensor(degrade(RGB, 2))))
+    assert np.abs(answer.picture - wanted * 255).max() < 0.6
+    assert answer.params == sum(parameter.numel() for parameter in model.parameters())
+    assert answer.narrowed == rlfn_session.kernels[:2]
+
+
+def test_the_kernels_that_go_are_the_first_of_the_search(tmp_path: Path):
+    zoo.save(tmp_path / "rlfn.safetensors", tiny_rlfn())
+    session = PruningSession(str(tmp_path / "rlfn.safetensors"), PHOTO, device="cpu")
+    told: list[str] = []
+    one = session.answer(PruningRequest(0.0, kernels=1), told.append)
+    assert sum("which kernels can be spared" in text for text in told) == len(session.kernels)
+    assert one.narrowed == SpareKernels(tiny_rlfn(), session._example).first(1)
+
+
+@pytest.mark.parametrize("form", ["row", "rlfn", "branched-2s", "merged-2s"])
+def test_kernels_and_biases_of_every_form(form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    zoo.save(tmp_path / "it.safetensors", NETWORKS[form]())
+    session = PruningSession(str(tmp_path / "it.safetensors"), PHOTO, device="cpu")
+    session._order = SpareKernels(session._model, session._example, session.kernels)
+    most = len(session.kernels)
+    answer = session.answer(PruningRequest(0.3, reconstruct=True, kernels=most, drop_biases=True))
+    assert answer.narrowed
+    assert set(answer.narrowed) == set(session.kernels)
+
+
+def test_a_start_without_kernels_is_the_same_answer(rlfn_session: PruningSession):
+    whole = rlfn_session.answer(PruningRequest(0.0))
+    assert rlfn_session.answer(PruningRequest(0.0, start="mean")).picture is whole.picture
+
+
+def test_kernels_alone_can_be_polished(rlfn_session: PruningSession, monkeypatch: pytest.MonkeyPatch):
+    request = PruningRequest(0.0, kernels=3, drop_biases=True)
+    before, polished = rlfn_session.answer(request), rlfn_session.polish(request, 1.0)
+    assert polished.params == before.params
+    assert polished.narrowed == before.narrowed
+    assert (polished.picture != before.picture).any()
 
 
 def test_nothing_pruned_is_the_network_itself(session: PruningSession):
@@ -130,10 +191,25 @@ def test_mistakes_are_one_sentence_before_any_work(session: PruningSession):
         (PruningRequest(importance="tailor"), "use one of"),
         (PruningRequest(scope="locally"), "use one of"),
         (PruningRequest(trained=True), "no trained pruned networks"),
+        (PruningRequest(kernels=99), "kernels is 99; give 0 to 19, as many"),
+        (PruningRequest(kernels=-1), "give 0 to 19"),
+        (PruningRequest(kernels=1, start="middle"), "use one of centre, mean"),
     ]:
         with pytest.raises(UserError, match=words):
             session.answer(request, told.append)
     assert told == []
+
+
+def test_what_has_gone_already_cannot_go(tmp_path: Path):
+    paths = "+".join(wide_kernels(tiny_rlfn()))
+    bare = apply_stages(tiny_rlfn(), (PruneKernels(paths), PruneBiases()), Example(torch.rand(1, 3, 24, 24)))
+    zoo.save(tmp_path / "bare.safetensors", bare)
+    session = PruningSession(str(tmp_path / "bare.safetensors"), PHOTO, device="cpu")
+    assert session.kernels == ()
+    with pytest.raises(UserError, match="no kernels left that could become 1×1; set them to 0"):
+        session.answer(PruningRequest(0.0, kernels=1))
+    with pytest.raises(UserError, match="no biases left to drop"):
+        session.answer(PruningRequest(0.0, drop_biases=True))
 
 
 def test_merged_branches_are_cut_as_the_ladder_does_it(tmp_path: Path):

@@ -13,17 +13,16 @@ from sr_explore import guests
 from sr_explore.errors import UserError
 from sr_explore.exploring import Polished, PruningSession, middle, shared_session
 from sr_explore.images import Photo, png_bytes, read_photo
+from sr_explore.page.prune_controls import PruneControls, asked
 from sr_explore.page.shared import Shared, visitor
 from sr_explore.page.upscale import TEST, UpscaleTab, slider
-from sr_explore.page.words import Own, alert, choices, html_table, label, note
+from sr_explore.page.words import Own, alert, html_table, label, note
 from sr_explore.plots import live_curve, pruning_bars
 from sr_explore.pruning_requests import PruningAnswer, PruningRequest
 from sr_explore.stages import PolishProgress
-from sr_explore.stages.prune_channels import HIGHEST_RATIO, IMPORTANCES, SCOPES
 from sr_explore.streaming import Flags, Streamed
 from sr_explore.zoo import network_bytes
 
-NETWORKS = ("rfdn-x4", "rfdn-x4-branched", "rfdn-x4-merged")
 HEAD = ("Network", "Channels removed", "Parameters", "Multiply-adds", "Time (ms)", "PSNR Y (dB)")
 NEARNESS = "PSNR to unpruned (dB)"
 MOST_SECONDS = 60
@@ -38,10 +37,11 @@ class PruneTab:
 
     def __init__(self, shared: Shared, upscaling: UpscaleTab, tabs: gr.Tabs) -> None:
         self.shared, self.upscaling, self.tabs, self._flags = shared, upscaling, tabs, Flags()
-        gr.Markdown("Drag the slider: the network loses channels while you watch, on the photo chosen under *Upscale*.")
+        gr.Markdown("Drag a slider: the network loses parts while you watch, on the photo chosen under *Upscale*.")
         with gr.Row():
             with gr.Column(scale=1, min_width=300):
-                self._add_controls()
+                self.controls = PruneControls()
+                self._add_actions()
             with gr.Column(scale=2, min_width=300):
                 self.pair = gr.ImageSlider(
                     label="Unpruned, left; pruned, right", format="png", max_height=720, interactive=False,
@@ -52,19 +52,7 @@ class PruneTab:
         self.bars = gr.Plot(show_label=False, elem_id="bars")
         self.made = gr.State({})
 
-    def _add_controls(self) -> None:
-        self.network = gr.Dropdown(choices(NETWORKS), value=NETWORKS[0], label="Network", elem_id="network")
-        self.ratio = gr.Slider(
-            0, round(100 * HIGHEST_RATIO), 50, step=1, label="Channels to remove (%)", elem_id="ratio", buttons=[]
-        )
-        self.reconstruct = gr.Checkbox(True, label="Reconstruct: refit what is left, without training")
-        self.trained = gr.Checkbox(False, label="The nearest fine-tuned network instead")
-        with gr.Accordion("How channels are chosen", open=False):
-            self.importance = gr.Dropdown(list(IMPORTANCES), value="taylor", label="Importance")
-            self.scope = gr.Dropdown(
-                list(SCOPES), value="local", label="Scope", info="local: the same share of every layer"
-            )
-            self.largest_first = gr.Checkbox(False, label="Most important first, to see that it matters")
+    def _add_actions(self) -> None:
         with gr.Accordion("Polish: train it for seconds, and watch", open=False, elem_id="polishing"):
             self.seconds = gr.Slider(5, MOST_SECONDS, 15, step=5, label="Seconds", buttons=[])
             with gr.Row():
@@ -81,13 +69,16 @@ class PruneTab:
         """Connect what is clicked with what it does; `tab` is this one."""
         shared, up = self.shared, self.upscaling
         quick: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-        sliders = [self.ratio, self.importance, self.scope, self.largest_first, self.reconstruct, self.trained]
-        inputs = [up.photo_box, up.mode, self.network, *sliders, shared.device, shared.dtype, shared.own]
+        asks = self.controls
+        inputs = [up.photo_box, up.mode, asks.network, *asks.former, shared.device, shared.dtype, shared.own]
+        inputs += asks.later
         shown = [self.pair, self.figures, self.bars, self.made, self.status]
         dragged: dict[str, Any] = {"trigger_mode": "always_last", "show_progress": "hidden"}
         dragged |= {"concurrency_id": "prune", "concurrency_limit": 1}
-        moved = [control.input for control in (self.network, *sliders)]
+        moved = [control.input for control in (*asks.former, *asks.later)]
         gr.on(moved, self.prune, inputs, shown, api_name="prune", **dragged)
+        chosen = asks.network.input(asks.fit, [asks.network, asks.kernels], asks.kernels, **quick)
+        chosen.then(self.prune, inputs, shown, api_visibility="private", **dragged)
         tab.select(self.prune, inputs, shown, api_visibility="private", **dragged)
         self.polish.click(self.begin, None, [self.stop, self.polish], queue=False, **quick).then(
             self.train, [*inputs[:9], self.seconds, *inputs[9:]], [*shown, self.curve, self.stop, self.polish],
@@ -100,11 +91,7 @@ class PruneTab:
             self.hand_over, [*whose, shared.own, up.extra],
             [shared.own, up.extra, up.status, self.made, self.status, self.tabs], **quick,
         )  # fmt: skip
-        shared.own.change(self.listed, shared.own, self.network, **quick)
-
-    def listed(self, own: Own) -> Any:
-        """The list of networks, with the visitor's own."""
-        return gr.Dropdown(choices((*NETWORKS, *own), own))
+        shared.own.change(asks.listed, shared.own, asks.network, **quick)
 
     def prune(
         self,
@@ -120,14 +107,20 @@ class PruneTab:
         device: str = "auto",
         dtype: str = "auto",
         own: Own | None = None,
+        kernels: float = 0,
+        start: str = "centre",
+        drop_biases: bool = False,
     ) -> Iterator[dict[Any, Any]]:
         """Prune as the sliders say and show the picture beside the unpruned one's."""
         yield {self.status: note("Pruning …")}
+        how, cut = (importance, scope, largest_first, reconstruct, trained), (kernels, start, drop_biases)
         try:
-            request = PruningRequest(percent / 100, importance, scope, largest_first, reconstruct, trained)
+            request = asked(network, percent, how, cut, own or {})
             session = _session(path, mode, network, device, dtype)
-            answer = session.answer(request)
-            yield self._shown(session, answer, own or {})
+            pruning: Streamed[str, PruningAnswer] = Streamed(lambda tell: session.answer(request, tell))
+            for doing in pruning:
+                yield {self.status: note(f"{doing} …")}
+            yield self._shown(session, pruning.result, own or {})
         except UserError as error:
             yield {self.status: alert(error)}
 
@@ -160,15 +153,19 @@ class PruneTab:
         device: str = "auto",
         dtype: str = "auto",
         own: Own | None = None,
+        kernels: float = 0,
+        start: str = "centre",
+        drop_biases: bool = False,
         request: gr.Request | None = None,
     ) -> Iterator[dict[Any, Any]]:
         """Train the pruned network for seconds to give what the unpruned one gives; curve and picture on the way."""
         flag = self._flags.current(visitor(request))
-        asked = PruningRequest(percent / 100, importance, scope, largest_first, reconstruct, trained)
+        how, cut = (importance, scope, largest_first, reconstruct, trained), (kernels, start, drop_biases)
         yield {self.status: note("Asking the unpruned network …")}
         try:
+            wanted = asked(network, percent, how, cut, own or {})
             session = _session(path, mode, network, device, dtype)
-            yield from self._watched(session, asked, min(seconds, MOST_SECONDS), flag.is_set, own or {})
+            yield from self._watched(session, wanted, min(seconds, MOST_SECONDS), flag.is_set, own or {})
         except UserError as error:
             yield {self.status: alert(error)} | self._over
         finally:
@@ -176,10 +173,10 @@ class PruneTab:
             self._flags.end(visitor(request), flag)
 
     def _watched(
-        self, session: PruningSession, asked: PruningRequest, seconds: float, should_stop: Callable[[], bool], own: Own
+        self, session: PruningSession, wanted: PruningRequest, seconds: float, should_stop: Callable[[], bool], own: Own
     ) -> Iterator[dict[Any, Any]]:
         def work(tell: Callable[[PolishProgress | PruningAnswer], None]) -> Polished:
-            return session.polish_network(asked, seconds, tell, should_stop, tell)
+            return session.polish_network(wanted, seconds, tell, should_stop, tell)
 
         points: list[tuple[float, float]] = []
         polishing: Streamed[PolishProgress | PruningAnswer, Polished] = Streamed(work)
@@ -228,10 +225,10 @@ class PruneTab:
         }
 
     def _shown(self, session: PruningSession, answer: PruningAnswer, own: Own, guest: str = "") -> dict[Any, Any]:
-        request, name = answer.request, label(session.network, own)
-        done = f"{answer.achieved_ratio:.0%} pruned" + (", polished" if answer.polished else "")
-        made = {"network": session.network, "request": request, "guest": guest, "title": f"{name}, {done}"}
-        made["stem"] = f"{'own' if session.network in own else session.network}_pruned_{request.ratio:.0%}".strip("%")
+        done = _achieved(answer)
+        title = f"{label(session.network, own)}, {done.words}" + (", polished" if answer.polished else "")
+        stem = _stem("own" if session.network in own else session.network, done, answer.request)
+        made = {"network": session.network, "request": answer.request, "guest": guest, "title": title, "stem": stem}
         width, height = session.size[::-1]
         left = answer.macs / answer.before.macs
         said = f"{left:.0%} of the work is left. Shown: {width}×{height} px, made {session.scale} times larger."
@@ -287,10 +284,21 @@ def _row(name: str, answer: PruningAnswer) -> list[str]:
 
 def _name(answer: PruningAnswer, own: Own) -> str:
     request = answer.request
-    if request.trained:
-        name = label(answer.name, own)
-    elif not request.ratio:
-        return "Nothing pruned"
-    else:
-        name = f"{request.ratio:.0%} pruned" + (", reconstructed" if request.reconstruct else "")
-    return name + (", polished" if answer.polished else "")
+    name = label(answer.name, own) if request.trained else request.words
+    return name[:1].upper() + name[1:] + (", polished" if answer.polished else "")
+
+
+def _achieved(answer: PruningAnswer) -> PruningRequest:
+    """What was really cut, which for the channels is not quite what was asked for."""
+    request = answer.request
+    ratio = answer.achieved_ratio if request.ratio else 0.0
+    return PruningRequest(ratio, kernels=len(answer.narrowed), drop_biases=request.drop_biases and not request.trained)
+
+
+def _stem(network: str, done: PruningRequest, wanted: PruningRequest) -> str:
+    parts = {
+        f"pruned_{wanted.ratio:.0%}".strip("%"): wanted.ratio or not done.cuts,
+        f"kernels_{done.kernels}": done.kernels,
+        "no_biases": done.drop_biases,
+    }
+    return "_".join([network, *(part for part, is_so in parts.items() if is_so)])

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, TypeVar, cast
 
 import torch
@@ -42,11 +42,13 @@ class PolishProgress:
 
     Attributes:
         psnr_db: of its output against the unpruned network's, on the patches held out, dB.
+        network: gives a copy of the averaged network as it is now, while the listener runs.
     """
 
     step: int
     seconds: float
     psnr_db: float
+    network: Callable[[], nn.Module] = field(repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -224,7 +226,7 @@ class _Run:
         psnr = self._psnr()
         if psnr > self.psnr_best:
             self.psnr_best = psnr
-            self.best = _plain(copy.deepcopy(self.average))
+            self.best = self._copied()
         self._tell(psnr)
 
     @torch.no_grad()
@@ -232,9 +234,12 @@ class _Run:
         error = float((self.average(self.held_out) - self.wanted).square().mean())
         return -10 * math.log10(max(error, 1e-20)) if math.isfinite(error) else -math.inf
 
+    def _copied(self) -> nn.Module:
+        return _plain(copy.deepcopy(self.average))
+
     def _tell(self, psnr: float) -> None:
         if self.watcher.on_progress:
-            self.watcher.on_progress(PolishProgress(self.step, self.elapsed, psnr))
+            self.watcher.on_progress(PolishProgress(self.step, self.elapsed, psnr, self._copied))
 
 
 def one_cycle(done: float) -> float:

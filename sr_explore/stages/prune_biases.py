@@ -27,19 +27,20 @@ class PruneBiases(Stage):
     keep: str = "head*+*.esa.*"
 
     def requires(self, model: nn.Module, example: Example) -> None:
-        if not self._dropped(model):
+        if not self.dropped(model):
             raise UserError("prune-biases finds no bias here that is not to be kept; give fewer names in keep")
 
     def edit(self, model: nn.Module, example: Example) -> Edited:
         edits = []
-        for path in self._dropped(model):
+        for path in self.dropped(model):
             layer = cast(nn.Conv2d, model.get_submodule(path))
             was_zero = not cast(Tensor, layer.bias).any()
             layer.register_parameter("bias", None)
             edits.append(shrunk("bias-free", path, layer, layer, same_output=was_zero))
         return Edited(model, tuple(edits), exact=all(edit.same_output for edit in edits))
 
-    def _dropped(self, model: nn.Module) -> list[str]:
+    def dropped(self, model: nn.Module) -> list[str]:
+        """The paths of the layers that would lose theirs."""
         layers = dict(modules_of(model, nn.Conv2d))
         kept = named(self.keep, list(layers), "convolution")
         return [path for path, layer in layers.items() if layer.bias is not None and path not in kept]

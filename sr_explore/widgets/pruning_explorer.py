@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import ipywidgets as ipw
@@ -13,6 +13,7 @@ from sr_explore.plots.pictures import Window
 from sr_explore.pruning_requests import PruningAnswer, PruningRequest
 from sr_explore.stages import PolishProgress
 from sr_explore.stages.prune_channels import HIGHEST_RATIO, IMPORTANCES, SCOPES
+from sr_explore.stages.prune_kernels import STARTS
 from sr_explore.widgets.figures import blank, figure_widget, set_picture, take_over
 from sr_explore.widgets.working import LABELLED, Working
 from sr_explore.zoo.ladders import ladder
@@ -39,22 +40,29 @@ class PruningExplorer(Working[_Question, PruningAnswer]):
         session: which network and photo.
         request: where the controls stand at first.
         window: the part of the picture to show at first, see `picture_grid`.
+        kernels: show what cuts kernels and biases; default for an RLFN, or where the request has them.
 
     Attributes:
-        ratio, importance, scope, largest_first, reconstruct, trained: the controls.
+        ratio, importance, scope, largest_first, reconstruct, trained, kernels, start, drop_biases: the controls.
         seconds, polish, stop: for how long to train, the button that begins, and the one that ends it early.
         record: what is shown now; None until there is something.
     """
 
     def __init__(
-        self, session: PruningSession, request: PruningRequest | None = None, window: Window | None = None
+        self,
+        session: PruningSession,
+        request: PruningRequest | None = None,
+        window: Window | None = None,
+        kernels: bool | None = None,
     ) -> None:
         super().__init__()
         self.session = session
         self.record: PruningAnswer | None = None
         self._unpruned = session.answer(PruningRequest(0.0))
         self._stopped = threading.Event()
-        self._make_controls(request or PruningRequest())
+        request = request or PruningRequest()
+        asked = bool(request.kernels or request.drop_biases) or session.is_rlfn
+        self._make_controls(request, asked if kernels is None else kernels)
         self._make_views(window)
         self.children = (*self._rows, self.status, self.figures, self.pictures, self.curve_box, self.bars)
         self._changed()
@@ -63,7 +71,7 @@ class PruningExplorer(Working[_Question, PruningAnswer]):
         """What the controls say."""
         return PruningRequest(**{name: control.value for name, control in self._controls.items()})
 
-    def _make_controls(self, start: PruningRequest) -> None:
+    def _make_controls(self, start: PruningRequest, with_kernels: bool) -> None:
         self.ratio = ipw.FloatSlider(
             start.ratio,
             min=0,
@@ -83,17 +91,25 @@ class PruningExplorer(Working[_Question, PruningAnswer]):
         self.seconds = ipw.IntSlider(20, min=2, max=120, description="polish: seconds", **LABELLED)
         self.polish = ipw.Button(description="Polish", tooltip="train it to give what the unpruned network gives")
         self.stop = ipw.Button(description="Stop", disabled=True, tooltip="end the polish with what there is")
-        names = ("ratio", "importance", "scope", "largest_first", "reconstruct", "trained")
-        self._controls = {name: getattr(self, name) for name in names}
+        self._make_kernel_controls(start)
+        self._controls = {field.name: getattr(self, field.name) for field in fields(PruningRequest)}
         self._rows = (
             ipw.HBox([self.ratio, self.reconstruct, self.trained], **ROW),
             ipw.HBox([self.importance, self.scope, self.largest_first], **ROW),
+            *([ipw.HBox([self.kernels, self.start, self.drop_biases], **ROW)] if with_kernels else []),
             ipw.HBox([self.seconds, self.polish, self.stop], **ROW),
         )
         for control in self._controls.values():
             control.observe(self._changed, "value")
         self.polish.on_click(self._polish)
         self.stop.on_click(lambda _: self._stopped.set())
+
+    def _make_kernel_controls(self, start: PruningRequest) -> None:
+        self.kernels = ipw.IntSlider(
+            start.kernels, min=0, max=len(self.session.kernels), description="kernels made 1×1", **LABELLED
+        )
+        self.start = ipw.Dropdown(options=STARTS, value=start.start, description="start")
+        self.drop_biases = ipw.Checkbox(start.drop_biases, description="drop biases", **CHECK)
 
     def _make_views(self, window: Window | None) -> None:
         unpruned = self._unpruned
@@ -106,7 +122,7 @@ class PruningExplorer(Working[_Question, PruningAnswer]):
         self.figures = ipw.HTML()
 
     def _changed(self, _change: Any = None) -> None:
-        for name in ("importance", "scope", "largest_first", "reconstruct"):
+        for name in self._controls.keys() - {"ratio", "trained"}:
             self._controls[name].disabled = self.trained.value
         self._ask(_Question(self.request()))
 
@@ -144,7 +160,7 @@ class PruningExplorer(Working[_Question, PruningAnswer]):
     def _show(self, question: _Question, answer: PruningAnswer) -> None:
         name = _name(answer)
         set_picture(self.pictures, 1, answer.picture, _title(name, answer))
-        take_over(self.bars, pruning_bars(answer.before, answer.after, answer.report), "x", "y", "customdata")
+        take_over(self.bars, pruning_bars(answer.before, answer.after, answer.report), "x", "y", "text", "customdata")
         self.figures.value = figure_table({"unpruned": self._unpruned, name: answer})._repr_html_()
         self.record = answer
 
@@ -175,11 +191,5 @@ def _decibels(answer: PruningAnswer) -> str:
 
 
 def _name(answer: PruningAnswer) -> str:
-    request = answer.request
-    if request.trained:
-        name = answer.name
-    elif not request.ratio:
-        return "nothing pruned"
-    else:
-        name = f"{request.ratio:.0%} pruned" + (", reconstructed" if request.reconstruct else "")
+    name = answer.name if answer.request.trained else answer.request.words
     return name + (", polished" if answer.polished else "")

@@ -6,13 +6,18 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from torch import nn
 
 from sr_explore import guests, zoo
 from sr_explore.page import Page
 from sr_explore.page.prune import PruneTab
 from sr_explore.page.upscale import ENLARGE, TEST
+from sr_explore.surgery import modules_of
+from tests.tiny import tiny_rlfn
 
 QUICK = ("rfdn-x4", 50, "magnitude", "local", False, False, False)
+
+ONE_BY_ONE = sum(layer.kernel_size == (1, 1) for _, layer in modules_of(tiny_rlfn(), nn.Conv2d))
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +95,71 @@ def test_a_polish_shows_its_curve_and_ends_with_a_network(pruning: PruneTab, cro
     last = next(one for one in reversed(shown) if pruning.made in one)
     assert "polished" in last[pruning.figures]
     assert guests.load(last[pruning.made]["guest"])._forward_hooks == {}
+
+
+@pytest.fixture(scope="module")
+def own() -> dict[str, str]:
+    """A visitor's RLFN, whose kernels are searched in no time."""
+    return {guests.admit(tiny_rlfn(scale=4)): "Yours: tiny"}
+
+
+def test_kernels_and_biases_show_in_picture_table_and_bars(pruning: PruneTab, crop: Path, own: dict[str, str]):
+    asked = {"network": next(iter(own)), "own": own, "percent": 0, "reconstruct": True}
+    nothing = _asked(pruning, crop, **asked)
+    cut = _asked(pruning, crop, **asked, kernels=2, start="mean", drop_biases=True)
+    assert (_pixels(nothing[pruning.pair]["value"][1]) != _pixels(cut[pruning.pair]["value"][1])).any()
+    assert "2 kernels 1×1, no biases, reconstructed" in cut[pruning.figures]
+    assert sum(name.endswith(", 1×1") for name in cut[pruning.bars].data[0].x) == 2
+    assert cut[pruning.made]["title"] == "Yours: tiny, 2 kernels 1×1, no biases"
+    assert cut[pruning.made]["stem"] == "own_kernels_2_no_biases"
+
+
+def test_a_search_is_told_of(pruning: PruneTab, crop: Path):
+    name = guests.admit(tiny_rlfn(scale=4, seed=1))
+    told = [shown[pruning.status] for shown in pruning.prune(str(crop), TEST, name, *QUICK[1:], kernels=1)]
+    assert sum("which kernels can be spared" in text for text in told) > 5
+    assert "of the work is left" in told[-1]
+
+
+def test_kernels_alone_are_saved_compared_and_polished(pruning: PruneTab, crop: Path, own: dict[str, str]):
+    asked = (next(iter(own)), 0, *QUICK[2:])
+    cut: dict[str, Any] = {"own": own, "kernels": 1, "drop_biases": True}
+    *_, shown = pruning.prune(str(crop), TEST, *asked, **cut)
+    saved = pruning.write(str(crop), TEST, shown[pruning.made], "auto", "auto")[pruning.file]
+    model = zoo.load(saved)
+    assert sum(layer.kernel_size == (1, 1) for _, layer in modules_of(model, nn.Conv2d)) == 1 + ONE_BY_ONE
+    given = pruning.hand_over(str(crop), TEST, shown[pruning.made], "auto", "auto", own, [])
+    assert "Yours: tiny, 1 kernel 1×1, no biases" in given[pruning.shared.own].values()
+    polished = list(pruning.train(str(crop), TEST, *asked, 1.0, **cut))
+    assert any("1 kernel 1×1, no biases, polished" in one.get(pruning.figures, "") for one in polished)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"kernels": 99}, "is 99; give 0 to 18"),
+        ({"kernels": 1.5}, "give a whole number"),
+        ({"kernels": 1, "start": "middle"}, "use one of centre, mean"),
+        ({"network": "none-x4"}, "no network called"),
+    ],
+)
+def test_bad_requests_are_one_sentence(pruning: PruneTab, crop: Path, changes: dict[str, Any], words: str):
+    assert words in _asked(pruning, crop, **changes)[pruning.status]
+
+
+def test_fine_tuned_networks_are_of_the_rfdn_family_only(pruning: PruneTab, crop: Path, own: dict[str, str]):
+    said = _asked(pruning, crop, network=next(iter(own)), own=own, trained=True)[pruning.status]
+    assert "No fine-tuned networks are shipped for Yours: tiny; untick" in said
+    assert "untick" not in _asked(pruning, crop, trained=True)[pruning.status]
+
+
+@pytest.mark.parametrize("endpoint", ["/prune", "/polish"])
+def test_new_parameters_stand_at_the_end_of_an_endpoint(page: Page, endpoint: str):
+    described: Any = page.demo.get_api_info()
+    given = described["named_endpoints"][endpoint]["parameters"]
+    assert [one["parameter_name"] for one in given][-3:] == ["kernels", "start", "drop_biases"]
+    assert [one["parameter_default"] for one in given][-3:] == [0, "centre", False]
+    assert all(one["parameter_has_default"] for one in given[-3:])
 
 
 def test_what_is_not_pruned_cannot_be_polished(pruning: PruneTab, crop: Path):

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from ipywidgets import HBox
 
 from sr_explore import exploring, zoo
 from sr_explore.calibration import shipped_calibration
@@ -11,7 +12,7 @@ from sr_explore.exploring import PruningRequest, PruningSession
 from sr_explore.images import Photo
 from sr_explore.stages import Example
 from sr_explore.widgets import PruningExplorer
-from tests.tiny import tiny_rfdn
+from tests.tiny import tiny_rfdn, tiny_rlfn
 
 PHOTO = Photo(np.random.default_rng(0).random((48, 64, 3), np.float32), None, None, "noise")
 
@@ -55,7 +56,14 @@ def test_everything_on_the_screen_follows_the_slider(explorer: PruningExplorer):
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("importance", "magnitude"), ("scope", "global"), ("largest_first", True), ("reconstruct", True)],
+    [
+        ("importance", "magnitude"),
+        ("scope", "global"),
+        ("largest_first", True),
+        ("reconstruct", True),
+        ("kernels", 2),
+        ("drop_biases", True),
+    ],
 )
 def test_every_control_is_part_of_the_request(explorer: PruningExplorer, name: str, value: object):
     before = shown(explorer)["picture"]
@@ -64,6 +72,41 @@ def test_every_control_is_part_of_the_request(explorer: PruningExplorer, name: s
     assert explorer.record is not None
     assert getattr(explorer.record.request, name) == value
     assert shown(explorer)["picture"] != before
+
+
+def test_the_start_of_a_kernel_is_part_of_the_request(explorer: PruningExplorer):
+    explorer.kernels.value = 2
+    assert explorer.wait()
+    before = shown(explorer)["picture"]
+    explorer.start.value = "mean"
+    assert explorer.wait()
+    assert explorer.record is not None
+    assert explorer.record.request == PruningRequest(0.5, kernels=2, start="mean")
+    assert shown(explorer)["picture"] != before
+    assert "2 kernels 1×1" in shown(explorer)["title"]
+    assert sum(name.endswith(", 1×1") for name in explorer.bars.data[0].x) == 2  # pyright: ignore
+
+
+def has_kernel_controls(explorer: PruningExplorer) -> bool:
+    rows = [child for child in explorer.children if isinstance(child, HBox)]
+    return any(explorer.kernels in row.children for row in rows)
+
+
+def test_kernels_are_offered_where_asked_for_and_for_rlfn(explorer: PruningExplorer, tmp_path: Path):
+    assert not has_kernel_controls(explorer)
+    zoo.save(tmp_path / "rlfn.safetensors", tiny_rlfn())
+    rlfn = PruningSession(str(tmp_path / "rlfn.safetensors"), PHOTO, device="cpu")
+    for session, options, wanted in [
+        (explorer.session, {"kernels": True}, True),
+        (explorer.session, {"request": PruningRequest(drop_biases=True)}, True),
+        (rlfn, {}, True),
+        (rlfn, {"kernels": False}, False),
+    ]:
+        with_kernels = PruningExplorer(session, **options)
+        assert with_kernels.wait(60)
+        assert has_kernel_controls(with_kernels) == wanted
+        assert with_kernels.kernels.max == len(session.kernels)
+        with_kernels.close()
 
 
 def test_the_last_value_wins_and_zoom_is_left_alone(explorer: PruningExplorer):
@@ -82,6 +125,7 @@ def test_what_goes_wrong_is_one_sentence_and_the_next_drag_works(explorer: Pruni
     assert explorer.wait()
     assert explorer.trained.disabled
     assert explorer.importance.disabled
+    assert explorer.kernels.disabled
     assert "no trained pruned networks" in explorer.status.value
     explorer.trained.value = False
     assert explorer.wait()
