@@ -25,7 +25,7 @@ INSIDE = 0.66
 
 
 def sketch(model: nn.Module, title: str = "") -> Sketch:
-    """Draw up a network: RFDN in its three forms and RLFN, at any widths, as blocks and branches; others layer by layer.
+    """Draw up a network: RFDN in its three forms and RLFN as blocks and branches, at any widths; others by layers.
 
     Nothing is run. Whether a wide block falls into parts is read off its weights: channels belong together if a
     non-zero weight of its first 3×3 convolution connects them. An RLFN's blocks are open: each shows its convolutions,

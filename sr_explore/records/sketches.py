@@ -21,7 +21,7 @@ class SketchBox(Record):
         middle, height: across the flow, downwards; height is its output channels, except for pictures and for what
             stands inside of a block.
         channels: that it puts out.
-        layers, params: convolutions and parameters in it. detail: of a single convolution, its kernel and bias in words.
+        layers, params: convolutions and parameters in it. detail: a convolution's kernel and bias, in words.
     """
 
     path: str

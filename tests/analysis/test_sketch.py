@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 import torch
 from torch import nn
@@ -102,7 +104,7 @@ def test_rlfn_blocks_are_open_and_every_part_feeds_the_next():
     assert kinds(drawing) == {"picture": 2, "convolution": 9, "sum": 3, "pointwise": 2, "attention": 2, "frame": 2}
     first = ["lr", "head", *(f"blocks.0.{part}" for part in ("refine.0", "refine.1", "refine.2", "+", "fuse", "esa"))]
     row = [*first, "blocks.1.refine.0"]
-    assert set(zip(row, row[1:], strict=False)) <= feeds(drawing)
+    assert set(pairwise(row)) <= feeds(drawing)
     assert {("head", "blocks.0.+"), ("blocks.0.esa", "blocks.1.+"), ("blocks.1.esa", "tail.smooth")} <= feeds(drawing)
     assert {("head", "+"), ("tail.smooth", "+"), ("+", "tail.upsample.conv"), ("tail.upsample.conv", "sr")} <= feeds(
         drawing
