@@ -38,6 +38,10 @@ class Scene:
         """How close the network's picture comes to the reference; what `pipeline.run` takes as `quality`."""
         return self._answer(model)[1]
 
+    def psnr_y(self, model: nn.Module) -> float:
+        """PSNR on brightness of a network's picture, dB; what `sensitivity` takes as `psnr`."""
+        return self.quality(model).psnr_y
+
     def measure(self, picture: np.ndarray) -> QualityRecord:
         """How close any picture of the reference's size comes to it, borders of `scale` px cut off."""
         return quality(lambda _: to_tensor(picture), [("scene", to_tensor(self.lr), to_tensor(self.hr))], self.scale)

@@ -11,6 +11,7 @@ from sr_explore.records import KernelOrder, KernelSensitivity, KernelStep, Sensi
 from sr_explore.stages import Example, PruneKernels, Reconstruct, off_centre, wide_kernels
 
 Psnr = Callable[[nn.Module], float]
+REFIT = Reconstruct()
 
 
 def sensitivity(
@@ -20,6 +21,7 @@ def sensitivity(
     *,
     start: str = "centre",
     reconstruct: bool = True,
+    refit: Reconstruct = REFIT,
     size: tuple[int, int] = DEFAULT_SIZE,
     on_layer: Callable[[KernelSensitivity], None] | None = None,
 ) -> SensitivityRecord:
@@ -31,6 +33,7 @@ def sensitivity(
         psnr: a network's quality in dB, on any pictures; called once or twice a layer.
         start: what a 1×1 kernel begins with; see `PruneKernels`.
         reconstruct: measure also what is lost after `Reconstruct`, which takes seconds a layer.
+        refit: its settings; fewer `positions` are faster, and a little worse.
         size: (height, width) of the low-resolution picture that multiply-adds are counted for, px.
         on_layer: told of every layer as soon as it is measured.
 
@@ -43,7 +46,7 @@ def sensitivity(
     shares = off_centre(model, example.calibration.lr)
     rows = []
     for path in wide_kernels(model):
-        cut, refitted = _pruned(model, [path], example, start, reconstruct)
+        cut, refitted = _pruned(model, [path], example, start, refit if reconstruct else None)
         table = layer_table(cut, size)
         row = KernelSensitivity(
             path=path,
@@ -68,6 +71,8 @@ def one_shot(
     *,
     by: str = "lost_db",
     reconstruct: bool = True,
+    refit: Reconstruct = REFIT,
+    among: Sequence[str] = (),
 ) -> KernelOrder:
     """Prune in the order of a record, the least sensitive first, without measuring the layers again.
 
@@ -75,12 +80,15 @@ def one_shot(
         record: `sensitivity` of the same network.
         count: how many layers.
         by: "lost_db", "reconstructed_lost_db" or "off_centre".
-        model, example, psnr, reconstruct: as for `sensitivity`.
+        among: the candidates' paths; default all of the record.
+        model, example, psnr, reconstruct, refit: as for `sensitivity`.
     """
-    rows = sorted(record.layers, key=lambda row: getattr(row, by))
+    rows = [row for row in record.layers if not among or row.path in among]
+    rows.sort(key=lambda row: getattr(row, by))
     order = [row.path for row in rows[:count]]
     states = (order[: length + 1] for length in range(len(order)))
-    steps = [_step(model, state, example, psnr, record.start, reconstruct, record.size) for state in states]
+    mend = refit if reconstruct else None
+    steps = [_step(model, state, example, psnr, record.start, mend, record.size) for state in states]
     return KernelOrder(False, record.psnr_db, record.macs, tuple(steps))
 
 
@@ -92,6 +100,7 @@ def progressive(
     *,
     start: str = "centre",
     reconstruct: bool = True,
+    refit: Reconstruct = REFIT,
     among: Sequence[str] = (),
     size: tuple[int, int] = DEFAULT_SIZE,
     on_step: Callable[[KernelStep], None] | None = None,
@@ -102,7 +111,7 @@ def progressive(
         count: how many layers; each takes as many measurements as there are candidates left.
         reconstruct: choose by what is lost after `Reconstruct`; else by what is lost at once.
         among: the candidates' paths; default all that can be 1×1.
-        model, example, psnr, start, size: as for `sensitivity`.
+        model, example, psnr, start, refit, size: as for `sensitivity`.
         on_step: told of every step as soon as it is done.
     """
     candidates = list(among or wide_kernels(model))
@@ -110,7 +119,7 @@ def progressive(
     steps: list[KernelStep] = []
     for _ in range(min(count, len(candidates))):
         tried = [
-            _step(model, [*chosen, path], example, psnr, start, reconstruct, size)
+            _step(model, [*chosen, path], example, psnr, start, refit if reconstruct else None, size)
             for path in candidates
             if path not in chosen
         ]
@@ -128,18 +137,18 @@ def _step(
     example: Example,
     psnr: Psnr,
     start: str,
-    reconstruct: bool,
+    refit: Reconstruct | None,
     size: tuple[int, int],
 ) -> KernelStep:
-    cut, refitted = _pruned(model, paths, example, start, reconstruct)
+    cut, refitted = _pruned(model, paths, example, start, refit)
     macs = layer_table(cut, size).macs
     return KernelStep(paths[-1], psnr(cut), None if refitted is None else psnr(refitted), macs)
 
 
 def _pruned(
-    model: nn.Module, paths: Sequence[str], example: Example, start: str, reconstruct: bool
+    model: nn.Module, paths: Sequence[str], example: Example, start: str, refit: Reconstruct | None
 ) -> tuple[nn.Module, nn.Module | None]:
     result = PruneKernels("+".join(paths), start=start)(model, example)
-    if not reconstruct:
+    if refit is None:
         return result.model, None
-    return result.model, Reconstruct()(result.model, example.after(model, result.report)).model
+    return result.model, refit(result.model, example.after(model, result.report)).model

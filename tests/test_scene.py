@@ -74,3 +74,8 @@ def test_the_photo_given_is_left_alone():
     with torch.no_grad():
         Scene(photo, 2).picture(tiny_rfdn())
     assert np.array_equal(photo, before)
+
+
+def test_psnr_is_a_figure_of_the_whole_measurement(scene: Scene):
+    model = tiny_rfdn()
+    assert scene.psnr_y(model) == scene.quality(model).psnr_y != scene.psnr_y(tiny_rfdn(seed=1))

@@ -71,6 +71,18 @@ def test_one_shot_follows_the_record(record: SensitivityRecord):
     ]
     shares = one_shot(record, tiny_rlfn(), EXAMPLE, likeness, 2, by="off_centre", reconstruct=False)
     assert shares.steps[0].path == min(record.layers, key=lambda row: row.off_centre).path
+    few = [ranked[4].path, ranked[2].path]
+    some = one_shot(record, tiny_rlfn(), EXAMPLE, likeness, 3, reconstruct=False, among=few)
+    assert [step.path for step in some.steps] == few[::-1]
+
+
+def test_the_least_sensitive_are_found_by_what_is_lost_after_reconstruction(record: SensitivityRecord):
+    ranked = [row.path for row in sorted(record.layers, key=lambda row: row.reconstructed_lost_db or 0)]
+    assert record.least(3) == tuple(ranked[:3])
+    assert record.least(99, but="*.esa.*") == tuple(path for path in ranked if ".esa." not in path)
+    assert record.least(9, "blocks.1.refine.*") == tuple(path for path in ranked if "blocks.1.refine" in path)
+    raw = replace(record, layers=tuple(replace(row, reconstructed_lost_db=None) for row in record.layers))
+    assert raw.least(1)[0] == min(record.layers, key=lambda row: row.lost_db).path
 
 
 def test_progressive_measures_anew_and_is_never_worse_at_the_second_step(record: SensitivityRecord):
@@ -96,6 +108,15 @@ def test_records_come_back(record: SensitivityRecord):
     assert SensitivityRecord.from_json(record.to_json()) == record
     order = one_shot(record, tiny_rlfn(), EXAMPLE, likeness, 2)
     assert KernelOrder.from_json(order.to_json()) == order
+
+
+def test_settings_of_the_refit_are_used():
+    model, rough = tiny_rlfn(), Reconstruct(ridge=1e3)
+    path = "tail.smooth"
+    mild, hard = (progressive(model, EXAMPLE, likeness, 1, among=[path], refit=r) for r in (Reconstruct(), rough))
+    assert hard.steps[0].psnr_db == mild.steps[0].psnr_db
+    gained = [(order.steps[0].reconstructed_db or 0) - order.steps[0].psnr_db for order in (mild, hard)]
+    assert gained[0] > gained[1] + 0.5, "a large ridge holds the weights to what was left"
 
 
 def test_patches_are_needed():

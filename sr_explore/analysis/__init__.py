@@ -7,6 +7,7 @@ from sr_explore.analysis.layer_table import check_size, layer_table
 from sr_explore.analysis.memory import peak_memory_mb
 from sr_explore.analysis.quality import compare, psnr_rgb, psnr_y, quality, ssim_y
 from sr_explore.analysis.receptive_field import ReceptiveField, receptive_field
+from sr_explore.analysis.rounds import conv_times, latency_ratios, layer_times
 from sr_explore.analysis.sketch import connected_parts, sketch
 from sr_explore.analysis.timing import timing
 
@@ -15,11 +16,14 @@ __all__ = [
     "check_size",
     "compare",
     "connected_parts",
+    "conv_times",
     "equivalence",
     "feature_matches",
     "features",
     "latency_over_size",
+    "latency_ratios",
     "layer_table",
+    "layer_times",
     "peak_memory_mb",
     "psnr_rgb",
     "psnr_y",

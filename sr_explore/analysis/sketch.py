@@ -7,13 +7,16 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from sr_explore.networks.layers import Concat, ConcatConv, Select, StructuralConv2d
+from sr_explore.networks.layers import Concat, ConcatConv, Select, SlimESA, StructuralConv2d
 from sr_explore.networks.rfdn import RFDN, BranchedRFDN, DistillBlock, MergedRFDN, Tail
+from sr_explore.networks.rlfn import RLFN
 from sr_explore.records import Sketch, SketchBox, SketchWire
 from sr_explore.surgery import modules_of
 
 LENGTHS = {"picture": 0.3, "convolution": 0.3, "block": 1.1, "small block": 0.75, "index": 0.1, "1×1": 0.1, "sum": 0.14}
+LENGTHS |= {"pointwise": 0.3, "attention": 0.3}
 GAP = 0.42
+INNER_GAP, FRAME_MARGIN = 0.22, 0.14
 LANE_GAP = 16.0
 SLIT = 8.0
 PICTURE_HEIGHT = 40.0
@@ -22,13 +25,14 @@ INSIDE = 0.66
 
 
 def sketch(model: nn.Module, title: str = "") -> Sketch:
-    """Draw up a network: RFDN in its three forms, at any widths, as blocks and branches; others layer by layer.
+    """Draw up a network: RFDN in its three forms and RLFN as blocks and branches, at any widths; others by layers.
 
     Nothing is run. Whether a wide block falls into parts is read off its weights: channels belong together if a
-    non-zero weight of its first 3×3 convolution connects them.
+    non-zero weight of its first 3×3 convolution connects them. An RLFN's blocks are open: each shows its convolutions,
+    the 1×1 ones as such.
 
     Args:
-        model: any network; a row of its convolutions, in the order in which they were registered, if it is no RFDN.
+        model: any network; a row of its convolutions, in the order in which they were registered, if it is neither.
         title: to stand above the drawing.
     """
     drawing = _Drawing(model)
@@ -39,6 +43,8 @@ def sketch(model: nn.Module, title: str = "") -> Sketch:
             _draw_lanes(drawing, [_lane(model, index) for index in range(len(model.branches))])
         case MergedRFDN():
             _draw_merged(drawing, model)
+        case RLFN():
+            _draw_open_row(drawing, model)
         case _:
             _draw_layers(drawing)
     return Sketch(title, tuple(drawing.boxes), tuple(drawing.wires), _params(model), _layers(model))
@@ -96,12 +102,15 @@ class _Drawing:
         middle: float,
         height: float,
         left: float | None = None,
+        length: float | None = None,
     ) -> str:
         known = path in dict(self.model.named_modules())
         layers, params = (_layers(self.module(path)), _params(self.module(path))) if known else (0, 0)
         left = self.right + GAP if left is None else left
+        length = LENGTHS[kind] if length is None else length
+        detail = _detail(self.module(path)) if known else ""
         box = SketchBox(
-            path, kind, tuple(labels), tuple(parts), left, LENGTHS[kind], middle, height, sum(parts), layers, params
+            path, kind, tuple(labels), tuple(parts), left, length, middle, height, sum(parts), layers, params, detail
         )
         self.boxes.append(box)
         self.right = max(self.right, left + box.length)
@@ -236,6 +245,43 @@ def _draw_tail(drawing: _Drawing, features: str, ends: Sequence[tuple[str, float
     drawing.wire("tail.upsample.conv", drawing.place("sr", "picture", ("sr",), (3,), 0.0, PICTURE_HEIGHT * 1.6))
 
 
+def _draw_open_row(drawing: _Drawing, model: RLFN) -> None:
+    drawing.place("lr", "picture", ("lr",), (3,), 0.0, PICTURE_HEIGHT)
+    drawing.wire("lr", drawing.add("head", _conv_kind(model.head), "head"))
+    tallest = max(conv.out_channels for _, conv in modules_of(model.blocks, nn.Conv2d))
+    last = "head"
+    for index in range(len(model.blocks)):
+        last = _draw_open_block(drawing, f"blocks.{index}", last, f"B{index + 1}", tallest)
+    top, _ = drawing.span()
+    smooth = model.tail.smooth
+    drawing.wire(last, drawing.add("tail.smooth", _conv_kind(smooth), "smooth"))
+    drawing.wire("tail.smooth", drawing.place("+", "sum", ("+",), (smooth.out_channels,), 0.0, smooth.out_channels))
+    drawing.wire("head", "+", top - LANE_GAP / 2)
+    drawing.wire("+", drawing.add("tail.upsample.conv", _conv_kind(model.tail.upsample.conv), "to pixels"))
+    drawing.wire("tail.upsample.conv", drawing.place("sr", "picture", ("sr",), (3,), 0.0, PICTURE_HEIGHT * 1.6))
+
+
+def _draw_open_block(drawing: _Drawing, path: str, source: str, label: str, tallest: int) -> str:
+    """A block's convolutions in a frame, its input led around them to their sum; the path of its last box."""
+    block = drawing.module(path)
+    refines = [f"{path}.refine.{index}" for index in range(len(cast(nn.ModuleList, block.refine)))]
+    begins, last = drawing.right + GAP, source
+    left, channels = begins, _out_channels(drawing.module(f"{path}.fuse"))
+    for inner in [*refines, f"{path}.+", f"{path}.fuse", f"{path}.esa"]:
+        if inner.endswith("+"):
+            drawing.place(inner, "sum", ("+",), (channels,), 0.0, channels, left)
+        else:
+            drawing.add(inner, _conv_kind(drawing.module(inner)), "", 0.0, left)
+        drawing.wire(last, inner)
+        left, last = drawing.right + INNER_GAP, inner
+    drawing.wire(source, f"{path}.+", -(tallest + LANE_GAP) / 2)
+    length = drawing.right - begins + 2 * FRAME_MARGIN
+    height = tallest + 2 * LANE_GAP
+    drawing.place(path, "frame", (label,), (channels,), 0.0, height, begins - FRAME_MARGIN, length)
+    drawing.right -= FRAME_MARGIN
+    return last
+
+
 def _draw_layers(drawing: _Drawing) -> None:
     last = None
     for path, _ in modules_of(drawing.model, nn.Conv2d):
@@ -250,6 +296,20 @@ def _sorting_kind(layer: nn.Module) -> str | None:
     if isinstance(layer, Select) or (isinstance(layer, Concat) and layer.order is not None):
         return "index"
     return "1×1" if isinstance(layer, ConcatConv | StructuralConv2d) else None
+
+
+def _conv_kind(layer: nn.Module) -> str:
+    if isinstance(layer, SlimESA):
+        return "attention"
+    return "pointwise" if isinstance(layer, nn.Conv2d) and max(layer.kernel_size) == 1 else "convolution"
+
+
+def _detail(layer: nn.Module) -> str:
+    """A convolution's kernel and whether it has a bias, in words."""
+    if not isinstance(layer, nn.Conv2d):
+        return ""
+    size = "×".join(map(str, layer.kernel_size))
+    return f"{size} kernels, {'no bias' if layer.bias is None else 'with bias'}"
 
 
 def _parts_of(block: nn.Module) -> tuple[int, ...]:
@@ -269,6 +329,8 @@ def _out_channels(layer: nn.Module) -> int:
             return 0 if layer.order is None else len(layer.order)
         case DistillBlock():
             return layer.esa.expand.out_channels
+        case SlimESA():
+            return layer.expand.out_channels
     raise TypeError(f"a {type(layer).__name__} has no output channels to draw")
 
 

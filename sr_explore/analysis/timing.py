@@ -56,9 +56,8 @@ def timing(
     where = pick_device(str(device))
     layout = torch.channels_last if channels_last else torch.contiguous_format
     network = copy.deepcopy(model).to(device=where, dtype=dtype, memory_format=layout).eval()  # pyright: ignore
-    picture = torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(0))
-    picture = picture.to(device=where, dtype=dtype, memory_format=layout)
-    with torch.inference_mode(), _threads(threads or torch.get_num_threads()) as used:
+    picture = noise(3, size).to(device=where, dtype=dtype, memory_format=layout)
+    with torch.inference_mode(), with_threads(threads or torch.get_num_threads()) as used:
         expected_s = _warm_up(network, picture)
         measure = _cuda_times if where.type == "cuda" else _cpu_times
         times_ms = measure(lambda: network(picture), max(min_run_time_s, MIN_RUNS * expected_s))
@@ -67,8 +66,14 @@ def timing(
     return TimingRecord(float(median), float(high - low), len(times_ms), size, name, _dtype_name(dtype), used)
 
 
+def noise(channels: int, size: tuple[int, int]) -> Tensor:
+    """A picture (1, channels, H, W) of noise in [0, 1], the same every time."""
+    return torch.rand(1, channels, *size, generator=torch.Generator().manual_seed(0))
+
+
 @contextmanager
-def _threads(count: int) -> Iterator[int]:
+def with_threads(count: int) -> Iterator[int]:
+    """While the block runs, torch uses so many threads of the processor."""
     former = torch.get_num_threads()
     torch.set_num_threads(count)
     try:

@@ -38,6 +38,24 @@ def kernel_maps(kernels: Mapping[str, NDArray[Any]], title: str = "") -> go.Figu
     return _maps(norms, captions, hover, "norm", title)
 
 
+def tap_maps(kernels: Mapping[str, NDArray[Any]], title: str = "") -> go.Figure:
+    """How the weights of a convolution are spread over the taps of its kernels: each tap's share of their squares.
+
+    Args:
+        kernels: by name, each (out, in, kh, kw), not all zero; several stand beside each other, on one scale.
+
+    Raises:
+        ValueError: if there is none, or one has not four axes.
+    """
+    if wrong := [name for name, kernel in kernels.items() if kernel.ndim != 4]:
+        raise ValueError(f"{wrong[0]} needs four axes: (out, in, kh, kw)")
+    squares = {name: np.square(kernel.astype(np.float64)).sum(axis=(0, 1)) for name, kernel in kernels.items()}
+    shares = {name: taps / taps.sum() for name, taps in squares.items()}
+    captions = {name: f"centre {taps[taps.shape[0] // 2, taps.shape[1] // 2]:.0%}" for name, taps in shares.items()}
+    hover = "row %{y}, column %{x}<br>%{z:.1%} of the squared weights<extra>%{meta}</extra>"
+    return _maps(shares, captions, hover, "share", title, largest_cell=3 * LARGEST_CELL_PX)
+
+
 def field_maps(fields: Mapping[str, NDArray[Any]], captions: Mapping[str, str], title: str = "") -> go.Figure:
     """Where an output pixel looks: its sensitivity to every input pixel, in powers of ten of the largest.
 
@@ -60,18 +78,23 @@ def _decades(field: NDArray[Any], floor: float = FLOOR) -> NDArray[Any]:
 
 
 def _maps(
-    matrices: Mapping[str, NDArray[Any]], captions: Mapping[str, str], hover: str, unit: str, title: str
+    matrices: Mapping[str, NDArray[Any]],
+    captions: Mapping[str, str],
+    hover: str,
+    unit: str,
+    title: str,
+    largest_cell: float = LARGEST_CELL_PX,
 ) -> go.Figure:
     if not matrices:
         raise ValueError("there is no matrix to draw")
     shapes = [matrix.shape for matrix in matrices.values()]
     by_width = (WIDTH_PX - BAR_PX - GAP_PX * len(shapes)) / sum(width for _, width in shapes)
-    cell = min(LARGEST_CELL_PX, by_width, HEIGHT_PX / max(height for height, _ in shapes))
+    cell = min(largest_cell, by_width, HEIGHT_PX / max(height for height, _ in shapes))
     total_px = sum(width * cell for _, width in shapes) + GAP_PX * (len(shapes) - 1)
     plot_px = max(max(height for height, _ in shapes) * cell, 150.0)
     figure, left = go.Figure(), 0.0
     for number, (name, matrix) in enumerate(matrices.items(), start=1):
-        values = np.where(matrix == 0, np.nan, matrix) if unit == "norm" else matrix
+        values = np.where(matrix == 0, np.nan, matrix) if unit != "10^" else matrix
         shown = {"coloraxis": "coloraxis", "hovertemplate": hover, "meta": name, "name": name, "hoverongaps": False}
         axis = "" if number == 1 else str(number)
         figure.add_heatmap(z=values.astype(np.float32), xaxis=f"x{axis}", yaxis=f"y{axis}", **shown)
@@ -79,10 +102,10 @@ def _maps(
         _place(figure, axis, matrix.shape, (left / total_px, right / total_px), matrix.shape[0] * cell / plot_px)
         _caption(figure, left / total_px, name, captions.get(name, ""))
         left = right + GAP_PX
-    bar = {"title": {"text": "" if unit != "norm" else unit}, "thickness": 12, "outlinewidth": 0, "len": 1.0}
-    if unit != "norm":
+    bar = {"title": {"text": "" if unit == "10^" else unit}, "thickness": 12, "outlinewidth": 0, "len": 1.0}
+    if unit == "10^":
         bar |= {"tickprefix": "10<sup>", "ticksuffix": "</sup>"}
-    ends = (0.0, max(float(matrix.max()) for matrix in matrices.values())) if unit == "norm" else (FLOOR, 0.0)
+    ends = (0.0, max(float(matrix.max()) for matrix in matrices.values())) if unit != "10^" else (FLOOR, 0.0)
     figure.update_layout(coloraxis={"colorscale": SCALE, "colorbar": bar, "cmin": ends[0], "cmax": ends[1]})
     top = CAPTION_PX + (34 if title else 0)
     styled(figure, title, height=round(plot_px + top + 12))

@@ -6,12 +6,15 @@ from itertools import pairwise
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from sr_explore.plots.theme import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, styled
+from sr_explore.plots.theme import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILION, styled
 from sr_explore.records import Sketch, SketchBox, SketchWire
 
 KINDS = {
+    "frame": ("block, opened", "rgba(0, 114, 178, 0.16)"),
     "picture": ("picture", GREY),
     "convolution": ("convolution", SKY),
+    "pointwise": ("1×1 convolution", VERMILION),
+    "attention": ("attention", BLUE),
     "small block": ("small block", PURPLE),
     "block": ("block", BLUE),
     "index": ("channels moved by index", ORANGE),
@@ -66,7 +69,7 @@ def _title(sketch: Sketch) -> str:
 
 def former_heights(above: Sketch, below: Sketch) -> dict[str, float]:
     """By path, how tall the boxes of `below` were in the drawing above it, where they were taller."""
-    former = {box.path: box.height for box in above.boxes if box.kind != "picture"}
+    former = {box.path: box.height for box in above.boxes if box.kind not in ("picture", "frame")}
     return {
         box.path: former[box.path]
         for box in below.boxes
@@ -183,6 +186,8 @@ def _story(box: SketchBox) -> str:
         lines.append(f"in {len(box.parts)} parts of {', '.join(map(str, box.parts))}")
     if box.layers:
         lines.append(f"{box.layers} convolution{'s' if box.layers > 1 else ''}, {box.params:,} parameters")
+    if box.detail:
+        lines.append(box.detail)
     return "<br>".join(lines)
 
 

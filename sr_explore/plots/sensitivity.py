@@ -6,7 +6,7 @@ import plotly.graph_objects as go
 
 from sr_explore.plots.tables import Table
 from sr_explore.plots.theme import BLUE, GREEN, ORANGE, styled
-from sr_explore.records import KernelOrder, SensitivityRecord
+from sr_explore.records import KernelOrder, KernelSensitivity, SensitivityRecord
 
 
 def sensitivity_bars(record: SensitivityRecord, log: bool = True) -> go.Figure:
@@ -43,10 +43,7 @@ def sensitivity_bars(record: SensitivityRecord, log: bool = True) -> go.Figure:
 
 def sensitivity_table(record: SensitivityRecord) -> Table:
     """One row a layer, the least sensitive first (after reconstruction, where that was measured)."""
-    rows = sorted(
-        record.layers,
-        key=lambda row: row.lost_db if row.reconstructed_lost_db is None else row.reconstructed_lost_db,
-    )
+    rows = sorted(record.layers, key=KernelSensitivity.lost)
     cells = [
         (
             row.path,

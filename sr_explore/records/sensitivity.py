@@ -1,6 +1,7 @@
 """What each 3×3 convolution's outer taps are worth."""
 
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 from sr_explore.records.base import Record
 
@@ -22,6 +23,10 @@ class KernelSensitivity(Record):
     params_saved: int
     macs_saved: int
 
+    def lost(self) -> float:
+        """dB lost after `Reconstruct` where that was measured, else at once."""
+        return self.lost_db if self.reconstructed_lost_db is None else self.reconstructed_lost_db
+
 
 @dataclass(frozen=True)
 class SensitivityRecord(Record):
@@ -37,6 +42,16 @@ class SensitivityRecord(Record):
     size: tuple[int, int]
     start: str
     layers: tuple[KernelSensitivity, ...]
+
+    def least(self, count: int, within: str = "*", but: str = "") -> tuple[str, ...]:
+        """Paths of the layers that lose least (after `Reconstruct` where that was measured), the least first.
+
+        Args:
+            count: how many, at most.
+            within, but: layers to choose from and layers to leave out, patterns with * ("blocks.0.refine.*").
+        """
+        rows = [row for row in self.layers if fnmatchcase(row.path, within) and not fnmatchcase(row.path, but)]
+        return tuple(row.path for row in sorted(rows, key=KernelSensitivity.lost)[:count])
 
 
 @dataclass(frozen=True)

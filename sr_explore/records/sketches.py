@@ -10,16 +10,18 @@ class SketchBox(Record):
     """One part of a network in a drawing. Lengths run along the flow, from left to right; heights are in channels.
 
     Attributes:
-        path: of the module; "lr" and "sr" for the pictures, "+" for the sum before the picture is made.
+        path: of the module; "lr" and "sr" for the pictures, "+" for the sum before the picture is made,
+            "blocks.0.+" for a block's own.
         kind: "picture", "convolution", "block", "small block", "index" (channels sorted or picked by index),
-            "1×1" (the same as a convolution) or "sum".
+            "1×1" (the same as a convolution), "pointwise" (a 1×1 convolution that computes), "attention", "frame"
+            (around a block whose parts are boxes of their own) or "sum".
         labels: what to write on it, one for each of its parts.
         parts: channels of the parts that do not touch each other; one, if all are connected.
         left, length: where it begins along the flow and how long it is; a picture's or block's length is about 1.
         middle, height: across the flow, downwards; height is its output channels, except for pictures and for what
             stands inside of a block.
         channels: that it puts out.
-        layers, params: convolutions and parameters in it.
+        layers, params: convolutions and parameters in it. detail: a convolution's kernel and bias, in words.
     """
 
     path: str
@@ -33,6 +35,7 @@ class SketchBox(Record):
     channels: int
     layers: int
     params: int
+    detail: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 import torch
 from torch import nn
@@ -5,8 +7,8 @@ from torch import nn
 from sr_explore.analysis import connected_parts, sketch
 from sr_explore.conv_algebra import block_diagonal
 from sr_explore.records import Sketch
-from sr_explore.stages import PruneChannels
-from tests.tiny import NETWORKS, tiny_example
+from sr_explore.stages import PruneBiases, PruneChannels, PruneKernels, apply_stages
+from tests.tiny import NETWORKS, tiny_example, tiny_rlfn
 
 
 def kinds(drawing: Sketch) -> dict[str, int]:
@@ -78,7 +80,8 @@ def test_drawings_are_whole_and_nothing_overlaps(name: str):
     assert {path for wire in drawing.wires for path in (wire.source, wire.target)} <= set(paths)
     assert Sketch.from_json(drawing.to_json()) == drawing
     assert drawing.params == sum(parameter.numel() for parameter in model.parameters())
-    top = [box for box in drawing.boxes if not (box.path.endswith(".concat") and box.path != "tail.concat")]
+    boxes = [box for box in drawing.boxes if box.kind != "frame"]
+    top = [box for box in boxes if not (box.path.endswith(".concat") and box.path != "tail.concat")]
     for a in top:
         for b in top:
             apart = a.left + a.length <= b.left or b.left + b.length <= a.left
@@ -94,3 +97,36 @@ def test_other_networks_are_a_row_of_their_convolutions():
     drawing = sketch(other)
     assert [(box.path, box.channels) for box in drawing.boxes] == [("0", 20), ("2", 12)]
     assert feeds(drawing) == {("0", "2")}
+
+
+def test_rlfn_blocks_are_open_and_every_part_feeds_the_next():
+    drawing = sketch(tiny_rlfn())
+    assert kinds(drawing) == {"picture": 2, "convolution": 9, "sum": 3, "pointwise": 2, "attention": 2, "frame": 2}
+    first = ["lr", "head", *(f"blocks.0.{part}" for part in ("refine.0", "refine.1", "refine.2", "+", "fuse", "esa"))]
+    row = [*first, "blocks.1.refine.0"]
+    assert set(pairwise(row)) <= feeds(drawing)
+    assert {("head", "blocks.0.+"), ("blocks.0.esa", "blocks.1.+"), ("blocks.1.esa", "tail.smooth")} <= feeds(drawing)
+    assert {("head", "+"), ("tail.smooth", "+"), ("+", "tail.upsample.conv"), ("tail.upsample.conv", "sr")} <= feeds(
+        drawing
+    )
+    assert parts(drawing, "blocks.0.refine.0") == (8,)
+    assert parts(drawing, "blocks.0.refine.2") == (6,)
+
+
+def test_frames_hold_their_own_block_and_nothing_else():
+    drawing = sketch(tiny_rlfn())
+    for frame in (box for box in drawing.boxes if box.kind == "frame"):
+        for box in drawing.boxes:
+            inside = frame.left < box.left and box.left + box.length < frame.left + frame.length
+            assert inside == box.path.startswith(f"{frame.path}."), (frame.path, box.path)
+            assert not inside or box.height < frame.height
+
+
+def test_pruned_kernels_and_biases_show():
+    cut = apply_stages(tiny_rlfn(), (PruneKernels("blocks.1.refine.1+tail.smooth"), PruneBiases()), tiny_example())
+    boxes = {box.path: box for box in sketch(cut).boxes}
+    pruned = {path for path, box in boxes.items() if box.kind == "pointwise"}
+    assert pruned == {"blocks.0.fuse", "blocks.1.fuse", "blocks.1.refine.1", "tail.smooth"}
+    assert boxes["tail.smooth"].detail == "1×1 kernels, no bias"
+    assert boxes["head"].detail == "3×3 kernels, with bias"
+    assert boxes["blocks.0.esa"].detail == ""

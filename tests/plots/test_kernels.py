@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from sr_explore.plots import field_maps, kernel_maps
+from sr_explore.plots import field_maps, kernel_maps, tap_maps
 from tests.plots.records import layout, traces
 
 
@@ -48,3 +48,19 @@ def test_what_cannot_be_drawn_is_refused():
         kernel_maps({})
     with pytest.raises(ValueError, match="four axes"):
         kernel_maps({"k": np.ones((3, 2))})
+
+
+def test_a_tap_is_its_share_of_the_squared_weights():
+    kernel = np.ones((4, 2, 3, 3))
+    kernel[:, :, 1, 1] = 4
+    figure = tap_maps({"k": kernel, "only": np.ones((1, 1, 1, 1))})
+    taps = np.asarray(traces(figure)[0].z)
+    assert taps[1, 1] == pytest.approx(16 / 24)
+    assert taps[0, 2] == pytest.approx(1 / 24)
+    assert [note.text for note in layout(figure).annotations] == [
+        "<b>k</b><br>centre 67%",
+        "<b>only</b><br>centre 100%",
+    ]
+    assert layout(figure).coloraxis.colorbar.title.text == "share"
+    with pytest.raises(ValueError, match="four axes"):
+        tap_maps({"k": np.ones((3, 2))})

@@ -82,3 +82,20 @@ def test_every_form_can_be_drawn(name: str):
 def test_other_networks_are_drawn_too():
     other = torch.nn.Sequential(torch.nn.Conv2d(3, 20, 3), torch.nn.Conv2d(20, 12, 3))
     assert len(filled(network_plot([sketch(other)]), "convolution")) == 2
+
+
+def test_an_open_block_is_drawn_with_its_convolutions_and_hover_tells_kernel_and_bias():
+    figure = network_plot([sketch(NETWORKS["rlfn"]())])
+    assert [len(filled(figure, name)) for name in ("block, opened", "1×1 convolution", "attention")] == [2, 2, 2]
+    stories = [
+        story for trace in traces(figure) for story in (trace.customdata if trace.mode == "markers" else ()) or ()
+    ]
+    assert any("blocks.0.fuse" in story and "1×1 kernels, with bias" in story for story in stories)
+
+
+def test_frames_leave_no_outline():
+    drawing = sketch(NETWORKS["rlfn"]())
+    lower = sketch(PruneChannels(importance="magnitude")(NETWORKS["rlfn"](), tiny_example()).model)
+    former = former_heights(drawing, lower)
+    assert former["blocks.0.refine.0"] == 8
+    assert "blocks.0" not in former
