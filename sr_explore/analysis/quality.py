@@ -64,8 +64,8 @@ def ssim_y(sr: Tensor, hr: Tensor, crop_border: int, dtype: torch.dtype = torch.
     if min(sr.shape[-2:]) < SSIM_WINDOW:
         return nan
     options = {"sigma": 1.5, "kernel_size": SSIM_WINDOW, "data_range": PEAK, "k1": 0.01, "k2": 0.03}
-    luma = (_luma(picture).to(dtype) for picture in (sr, hr))
-    _, similarity = structural_similarity_index_measure(*luma, return_full_image=True, **options)
+    ours, wanted = (_luma(picture).to(dtype) for picture in (sr, hr))
+    _, similarity = structural_similarity_index_measure(ours, wanted, return_full_image=True, **options)
     half = SSIM_WINDOW // 2
     return float(cast(Tensor, similarity)[..., half:-half, half:-half].double().mean())
 
@@ -74,8 +74,8 @@ def compare(
     name: str, sr: Tensor, hr: Tensor, crop_border: int, ssim_dtype: torch.dtype = torch.float64
 ) -> ImageQuality:
     """All three figures of one picture; see `psnr_y` and `ssim_y` for the arguments and errors."""
-    ratios = (metric(sr, hr, crop_border) for metric in (psnr_y, psnr_rgb))
-    return ImageQuality(name, *ratios, ssim_y(sr, hr, crop_border, ssim_dtype))
+    luma, colours = psnr_y(sr, hr, crop_border), psnr_rgb(sr, hr, crop_border)
+    return ImageQuality(name, luma, colours, ssim_y(sr, hr, crop_border, ssim_dtype))
 
 
 def quality(
