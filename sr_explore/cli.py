@@ -217,7 +217,7 @@ def bench(
 
 @app.command()
 def train(
-    recipe: Annotated[str, typer.Argument(help="family, a shipped recipe, or a TOML file.")],
+    recipe: Annotated[str, typer.Argument(help="family, rfdn, rlfn, a shipped recipe, or a TOML file.")],
     data: Annotated[Path, typer.Option(help="Folder of photographs.")],
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder for checkpoints and the result.")] = Path("runs"),
     teacher: Annotated[
@@ -226,7 +226,10 @@ def train(
     resume: Annotated[bool, typer.Option(help="Go on from the newest checkpoint.")] = False,
     batch_times: Annotated[int, typer.Option(help="Batches so many times as large, for a GPU.")] = 1,
 ) -> None:
-    """Train by recipe: a network, a ladder, or the whole `family`; SIGTERM saves and stops, --resume goes on."""
+    """Train by recipe: a network, a ladder, a method's networks (rfdn, rlfn), or the whole `family`.
+
+    SIGTERM saves and stops, --resume goes on.
+    """
     from sr_explore.recipes import train_recipes
     from sr_explore.training import read_recipes, with_batches
 

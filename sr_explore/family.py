@@ -58,12 +58,12 @@ def ship(
         The cards, in the order of training.
     """
     told = tomllib.loads((RECIPES.parent / "family.toml").read_text("utf-8"))
-    shared = {name: told[name] for name in ("data", "teacher", "licence")}
     made = []
     for recipe in read_recipes("family"):
         folder = runs / recipe.name
         if not result_file(recipe, folder).exists():
             continue
+        shared = {"data": told["data"], "licence": told["licence"], "teacher": told["teacher"].get(recipe.method, "")}
         cards = [_ship_trained(recipe, folder, sets, weights, shared)]
         for name, derived in told["derived"].items():
             if derived["parent"] == recipe.name:

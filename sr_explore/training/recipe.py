@@ -10,6 +10,7 @@ from sr_explore.training.settings import TrainSettings
 
 RECIPES = Path(__file__).parent / "recipes"
 FAMILY = "family"
+METHODS = ("rfdn", "rlfn")
 
 
 @dataclass(frozen=True)
@@ -47,15 +48,24 @@ class Recipe:
     feature_teacher: str = ""
     photos: str = "*"
 
+    @property
+    def method(self) -> str:
+        """Which of `METHODS` a shipped recipe belongs to: the first part of its name."""
+        return self.name.partition("-")[0]
+
 
 def read_recipes(name_or_file: str) -> tuple[Recipe, ...]:
-    """The networks of a recipe that ships with the package, of a TOML file, or of the whole "family", in order.
+    """The networks of a recipe that ships with the package, of a TOML file, or of many, in order of training.
+
+    Many are the whole "family", or one method's share of it, as "rfdn" or "rlfn": each has a teacher of its own.
 
     Raises:
         UserError: if there is none, or it sets something that is not known.
     """
     if name_or_file == FAMILY:
         return _in_order([recipe for path in sorted(RECIPES.glob("*.toml")) for recipe in _read(path)])
+    if name_or_file in METHODS:
+        return tuple(recipe for recipe in read_recipes(FAMILY) if recipe.method == name_or_file)
     path = Path(name_or_file)
     if path.suffix == ".toml":
         if not path.exists():
@@ -67,8 +77,8 @@ def read_recipes(name_or_file: str) -> tuple[Recipe, ...]:
     members = {recipe.name: recipe for recipe in read_recipes(FAMILY)}
     if name_or_file in members:  # one rung of a ladder
         return (members[name_or_file],)
-    known = [FAMILY, *sorted({*members, *(recipe.stem for recipe in RECIPES.glob("*.toml"))})]
-    files = ", ".join([FAMILY, *sorted(recipe.stem for recipe in RECIPES.glob("*.toml"))])
+    known = [FAMILY, *METHODS, *sorted({*members, *(recipe.stem for recipe in RECIPES.glob("*.toml"))})]
+    files = ", ".join([FAMILY, *METHODS, *sorted(recipe.stem for recipe in RECIPES.glob("*.toml"))])
     raise UserError(f"there is no recipe {name_or_file!r}; {did_you_mean(name_or_file, known)}Shipped are {files}")
 
 

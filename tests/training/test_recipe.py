@@ -93,3 +93,12 @@ def test_larger_batches_come_with_a_higher_learning_rate():
     assert with_batches(small, 1) == small
     with pytest.raises(UserError, match="give 1 or more"):
         with_batches(small, 0)
+
+
+def test_each_method_is_a_share_of_the_family_in_the_same_order():
+    shares = {method: read_recipes(method) for method in ("rfdn", "rlfn")}
+    assert shares["rlfn"][0].name == "rlfn-x4"
+    assert shares["rfdn"][0].name == "rfdn-x4"
+    assert sorted(r.name for share in shares.values() for r in share) == sorted(r.name for r in FAMILY)
+    for method, share in shares.items():
+        assert list(share) == [recipe for recipe in FAMILY if recipe.method == method]
