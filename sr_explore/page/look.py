@@ -9,7 +9,7 @@ CSS = """
 .said p.alert { border-color: #dc2626; font-weight: 600; }
 .said > div, .figures > div { padding: 0; }
 #mode .wrap { flex-direction: column; }
-.exact img { image-rendering: pixelated; }
+.exact :is(img, image) { image-rendering: pixelated; }
 .tiles .grid-wrap { min-height: 0; max-height: none; overflow: hidden; padding: 0; }
 .tiles .grid-container { grid-template-columns: repeat(var(--grid-cols), minmax(0, 1fr)); padding: 0; }
 #samples .thumbnail-item { aspect-ratio: 3 / 2; border: 0; box-shadow: none; }

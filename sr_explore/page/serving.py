@@ -15,6 +15,8 @@ from sr_explore.page.look import CSS, THEME
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 REFUSED = "This page takes requests from its own address only.\n"
+MOST_VISITORS = 40
+"""Gradio keeps what each visitor was shown, up to a megabyte, for an hour, even of those who left; else of 10,000."""
 ASGI = Callable[[Any, Any, Any], Awaitable[None]]
 
 
@@ -71,7 +73,8 @@ def serve(
             auth=(name, password) if auth else None, max_file_size="32mb", max_threads=8, show_error=False,
             allowed_paths=[str(path.parent) for path in list(sample_photos().values())[:1]], strict_cors=True,
             ssr_mode=False, mcp_server=False, enable_monitoring=False, run_history=False, footer_links=[],
-            prevent_thread_lock=True, app_kwargs={"middleware": [Middleware(Guard, local=local)]},
+            prevent_thread_lock=True, state_session_capacity=MOST_VISITORS,
+            app_kwargs={"middleware": [Middleware(Guard, local=local)]},
         )  # fmt: skip
     except OSError as error:
         raise UserError(f"port {port or 7860} cannot be used; give another one with --port") from error

@@ -19,6 +19,7 @@ from sr_explore.page.shared import Shared, visitor
 from sr_explore.page.words import (
     PHOTO,
     Own,
+    address,
     alert,
     choices,
     file_link,
@@ -28,6 +29,7 @@ from sr_explore.page.words import (
     note,
     others,
 )
+from sr_explore.plots import file_grid
 from sr_explore.resize import crop_to_multiple, degrade, to_uint8
 from sr_explore.streaming import Flags
 
@@ -106,6 +108,8 @@ class UpscaleTab:
                 elem_id="difference", elem_classes="exact",
             )  # fmt: skip
             self.scale = gr.HTML(elem_id="difference-scale", padding=False)
+        gr.Markdown("### The same place in all of them: drag a frame to zoom in, double-click to see the whole")
+        self.together = gr.Plot(show_label=False, elem_id="together", elem_classes="exact")
 
     def wire(self) -> None:
         """Connect what is clicked with what it does."""
@@ -119,7 +123,7 @@ class UpscaleTab:
             api_name="upscale", **heavy,
         ).then(
             self.show_difference, [self.kept, self.left, self.right], [self.difference, self.scale], **quick
-        )  # fmt: skip
+        ).then(self.show_together, [self.kept, shared.own], self.together, **quick)  # fmt: skip
         self.stop.click(self.end, None, [self.stop], queue=False, **quick)
         lists = [self.left.input, self.right.input]
         inputs = [self.kept, self.left, self.right]
@@ -236,6 +240,16 @@ class UpscaleTab:
             return {self.pair: slider(files[left], files[right])}
         except FileNotFoundError:
             return {self.status: alert(DELETED)}
+
+    def show_together(self, files: dict[str, str], own: Own) -> Any:
+        """All results with one zoom, their middle at first."""
+        if not files:
+            return gr.skip()
+        with Image.open(next(iter(files.values()))) as image:
+            width, height = image.size
+        part = (width - width // 3) // 2, (height - height // 3) // 2, max(1, width // 3), max(1, height // 3)
+        results = [name for name in files if name != PHOTO] + [PHOTO] * (PHOTO in files)
+        return file_grid([(label(name, own), address(files[name])) for name in results], (height, width), window=part)
 
     def show_difference(self, files: dict[str, str], left: str, right: str) -> dict[Any, Any]:
         """Where the two results in the slider differ, and by how much."""

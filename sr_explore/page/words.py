@@ -53,7 +53,12 @@ def html_table(head: Sequence[str], rows: Sequence[Sequence[str]], links: Sequen
 
 def file_link(path: str, text: str) -> str:
     """A link that saves a file of gradio's cache."""
-    return f'<a href="gradio_api/file={quote(path)}" download>{escape(text)}</a>'
+    return f'<a href="{address(path)}" download>{escape(text)}</a>'
+
+
+def address(path: str) -> str:
+    """Where the browser finds a file of gradio's cache, from the page on."""
+    return f"gradio_api/file={quote(path)}"
 
 
 def how_long(seconds: float) -> str:

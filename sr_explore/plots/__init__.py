@@ -13,7 +13,7 @@ from sr_explore.plots.latency import Crossover, crossovers, latency_plot, verdic
 from sr_explore.plots.layers import layer_bars, run_bars
 from sr_explore.plots.lineage import lineages, run_lineages
 from sr_explore.plots.network import network_plot
-from sr_explore.plots.pictures import data_uri, picture_grid
+from sr_explore.plots.pictures import data_uri, file_grid, picture_grid
 from sr_explore.plots.profile import conv_steps_plot, profile_bars
 from sr_explore.plots.pruning import pruning_bars
 from sr_explore.plots.sensitivity import order_plot, sensitivity_bars, sensitivity_table
@@ -33,6 +33,7 @@ __all__ = [
     "family_plot",
     "family_table",
     "field_maps",
+    "file_grid",
     "journey_plot",
     "kernel_maps",
     "latency_plot",

@@ -2,7 +2,7 @@
 
 import base64
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -37,12 +37,46 @@ def picture_grid(
     Raises:
         ValueError: if there is no picture or the aspect ratios differ.
     """
-    height, width = _full_size(pictures)
-    columns = min(columns, len(pictures))
-    rows = math.ceil(len(pictures) / columns)
+    size = _full_size(pictures)
     titles = [_title(name, (captions or {}).get(name, "")) for name in pictures]
+    figure, cells = _grid(titles, size, columns, window)
+    for (name, picture), cell in zip(pictures.items(), cells, strict=True):
+        figure.add_trace(_trace(name, picture, size[1]), *cell)
+    return figure
+
+
+def file_grid(
+    sources: Sequence[tuple[str, str]], size: tuple[int, int], columns: int = 3, window: Window | None = None
+) -> go.Figure:
+    """Like `picture_grid`, of pictures that the browser fetches from addresses, so that the figure stays small.
+
+    Args:
+        sources: (name, address) of each; the pictures are stretched to one size.
+        size: (height, width) of the pictures, px.
+        columns, window: as for `picture_grid`.
+
+    Raises:
+        ValueError: if there is no picture.
+    """
+    if not sources:
+        raise ValueError("there are no pictures to show")
+    height, width = size
+    figure, cells = _grid([_title(name, "") for name, _ in sources], size, columns, window)
+    placed: dict[str, Any] = {"x": -0.5, "y": -0.5, "sizex": width, "sizey": height, "sizing": "stretch"}
+    for (_, source), (row, column) in zip(sources, cells, strict=True):
+        figure.add_trace(_glass(height, width), row, column)
+        figure.add_layout_image(source=source, xanchor="left", yanchor="top", row=row, col=column, **placed)
+    return figure
+
+
+def _grid(
+    titles: Sequence[str], size: tuple[int, int], columns: int, window: Window | None
+) -> tuple[go.Figure, list[tuple[int, int]]]:
+    """Empty axes with one zoom for all, and the (row, column) of each."""
+    columns = min(columns, len(titles))
+    rows = math.ceil(len(titles) / columns)
     cell = NOMINAL_WIDTH_PX / columns
-    shown = window or (0, 0, width, height)
+    shown = window or (0, 0, size[1], size[0])
     total = rows * (cell * shown[3] / shown[2] + CAPTION_PX) + 8
     figure = make_subplots(
         rows,
@@ -53,12 +87,10 @@ def picture_grid(
         horizontal_spacing=0.008,
         vertical_spacing=CAPTION_PX / total,
     )
-    for index, (name, picture) in enumerate(pictures.items()):
-        figure.add_trace(_trace(name, picture, width), row=index // columns + 1, col=index % columns + 1)
     _link(figure, shown)
     figure.update_annotations(font={"size": 12, "color": GREY})
     figure.update_layout(uirevision="keep", dragmode="zoom", margin={"l": 0, "r": 0, "t": CAPTION_PX, "b": 0})
-    return styled(figure, height=round(total))
+    return styled(figure, height=round(total)), [(i // columns + 1, i % columns + 1) for i in range(len(titles))]
 
 
 def data_uri(picture: NDArray[Any]) -> str:
@@ -81,6 +113,12 @@ def _trace(name: str, picture: NDArray[Any], width: int) -> go.Image:
     pixel = width / picture.shape[1]
     first = (pixel - 1) / 2  # plotly gives the centre of the first pixel; edges have to coincide
     return go.Image(source=data_uri(picture), dx=pixel, dy=pixel, x0=first, y0=first, name=name, hoverinfo="name")
+
+
+def _glass(height: int, width: int) -> go.Image:
+    """One transparent pixel over a whole picture: axes without a trace are not drawn, and would not know their range."""
+    clear = "data:image/png;base64," + base64.b64encode(png_bytes(np.zeros((1, 1, 3)), np.zeros((1, 1)))).decode()
+    return go.Image(source=clear, dx=width, dy=height, x0=(width - 1) / 2, y0=(height - 1) / 2, hoverinfo="skip")
 
 
 def _link(figure: go.Figure, shown: Window) -> None:

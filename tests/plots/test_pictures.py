@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sr_explore.plots import data_uri, picture_grid
+from sr_explore.plots import data_uri, file_grid, picture_grid
 from tests.plots.records import layout, traces
 
 
@@ -73,3 +73,16 @@ def test_pictures_that_cannot_stand_side_by_side_are_refused(pictures):
 def test_plots_do_without_torch():
     code = "import sys, sr_explore.plots; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_grid_of_files_names_addresses_and_shares_one_zoom():
+    figure = file_grid([("a", "file=a.png"), ("b", "file=b.png"), ("b", "file=c.png")], (40, 60), 2, (10, 5, 20, 10))
+    assert [image.source for image in figure.layout.images] == ["file=a.png", "file=b.png", "file=c.png"]
+    assert {(image.x, image.y, image.sizex, image.sizey) for image in figure.layout.images} == {(-0.5, -0.5, 60, 40)}
+    assert [image.xref for image in figure.layout.images] == ["x", "x2", "x3"]
+    assert figure.layout.xaxis2.matches == "x"
+    assert tuple(figure.layout.xaxis.range) == (9.5, 29.5)
+    assert tuple(figure.layout.yaxis.range) == (14.5, 4.5)
+    assert len(figure.to_json()) < 20_000
+    with pytest.raises(ValueError, match="no pictures"):
+        file_grid([], (1, 1))
