@@ -59,9 +59,7 @@ def test_every_good_job_gets_its_own_right_answer(server: tuple[str, psutil.Proc
     assert sorted(set(answers)) == ["refused", "right"], sorted(set(answers))
     assert good == sum((client + job) % 4 != 0 for client in range(CLIENTS) for job in range(JOBS))
     assert after < before * (1 + LOSS), f"{before / 1e6:.0f} MB before, {after / 1e6:.0f} MB after"
-    print(
-        f"{len(answers)} jobs, {good} good; {cold / 1e6:.0f} MB cold, {before / 1e6:.0f} before, {after / 1e6:.0f} after"
-    )
+    print(f"{len(answers)} jobs, {good} good; {cold / 1e6:.0f} MB cold, {before / 1e6:.0f}, {after / 1e6:.0f} after")
 
 
 def _rounds(address: str, paths: list[Path], bad: Path, jobs: int) -> list[str]:

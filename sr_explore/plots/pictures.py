@@ -116,7 +116,7 @@ def _trace(name: str, picture: NDArray[Any], width: int) -> go.Image:
 
 
 def _glass(height: int, width: int) -> go.Image:
-    """One transparent pixel over a whole picture: axes without a trace are not drawn, and would not know their range."""
+    """One transparent pixel over a whole picture: axes without a trace are not drawn, nor know their range."""
     clear = "data:image/png;base64," + base64.b64encode(png_bytes(np.zeros((1, 1, 3)), np.zeros((1, 1)))).decode()
     return go.Image(source=clear, dx=width, dy=height, x0=(width - 1) / 2, y0=(height - 1) / 2, hoverinfo="skip")
 
