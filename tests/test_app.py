@@ -91,7 +91,38 @@ def test_a_photo_goes_through_the_whole_page(tab: Any, crop: Path):
     tab.wait_for_function("document.querySelector('#pair .content img').src.includes('pruned')")
     assert np.array_equal(_pair_pixels(tab)[0], wanted[4])
 
+    _zoom_into_all(tab)
     _see_one_whole(tab)
+
+
+def _zoom_into_all(tab: Any) -> None:
+    """A frame drawn in one picture is what all of them show then; a double click brings back the whole."""
+    tab.wait_for_selector("#together .js-plotly-plot image >> nth=5", state="attached")
+    ranges = """() => {
+        const all = document.querySelector('#together .js-plotly-plot')._fullLayout;
+        return ['', 2, 3, 4, 5, 6].map(n => [...all['xaxis' + n].range, ...all['yaxis' + n].range].map(Math.round));
+    }"""
+    assert len({tuple(one) for one in tab.evaluate(ranges)}) == 1
+    before = tab.evaluate(ranges)[0]
+    pane = tab.locator("#together .nsewdrag >> nth=1")
+    pane.scroll_into_view_if_needed()
+    box = pane.bounding_box()
+    x, y = box["x"] + box["width"] / 4, box["y"] + box["height"] / 4
+    tab.mouse.move(x, y)
+    tab.mouse.down()
+    tab.mouse.move(x + box["width"] / 2, y + box["height"] / 2, steps=5)
+    tab.mouse.up()
+    tab.wait_for_timeout(500)
+    zoomed = tab.evaluate(ranges)
+    assert len({tuple(one) for one in zoomed}) == 1
+    assert zoomed[0][1] - zoomed[0][0] < before[1] - before[0]
+    pane.dblclick()
+    tab.wait_for_timeout(500)
+    pane.dblclick()
+    tab.wait_for_timeout(500)
+    whole = tab.evaluate(ranges)
+    assert {(round(a), round(b)) for a, b, *_ in whole} == {(0, 96)}, whole
+    assert {(c, d) for *_, c, d in whole} == {(64, 0)}, whole
 
 
 def _drag_the_line(tab: Any) -> None:
