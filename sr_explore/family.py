@@ -226,9 +226,6 @@ def published_networks() -> tuple[dict[str, Any], ...]:
 
 def _published(told: dict[str, Any], size: tuple[int, int], clock: "_Clock") -> FamilyMember:
     scores, title = {"Set5": told["set5"], "Set14": told["set14"]}, f"published: {told['source']}"
-    if "start" not in told:
-        macs = round(told["macs_per_pixel"] * size[0] * size[1])
-        return FamilyMember(told["name"], title, "published", told["params"], macs, size, scores)
     start = zoo.load(told["start"])
     # Time and cost depend on the structure alone, so weights of ours serve as well.
     model = apply_stages(start, parse_stages(told["stages"]), shipped_example(scale_of(start)))

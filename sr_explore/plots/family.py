@@ -17,6 +17,8 @@ SINGLES = {
     "rfdn-x4-branched": ("4 branches", VERMILION, "square"),
     "rfdn-x4-branched-2": ("2 branches", PURPLE, "square"),
     "rfdn-x4-merged": ("merged", SKY, "star"),
+    "rlfn-x4": ("RLFN", GREEN, "diamond-open"),
+    "rlfn-x4-kernels": ("RLFN, three kernels 1×1", VERMILION, "diamond-open"),
 }
 
 
