@@ -229,6 +229,22 @@ def test_upscaling_is_stopped_within_two_seconds(tab: Any):
 
 
 @pytest.mark.browser
+def test_taking_the_photo_away_is_noticed_and_one_can_be_pasted(tab: Any):
+    _wait_for_status(tab, "Shrunk to")
+    tab.click("#photo [aria-label='Remove Image']")
+    _wait_for_status(tab, "There is no photo yet")
+    tab.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    tab.evaluate("""async () => {
+        const canvas = Object.assign(document.createElement('canvas'), {width: 40, height: 30});
+        canvas.getContext('2d').fillRect(3, 3, 9, 9);
+        const png = await new Promise(resolve => canvas.toBlob(resolve, 'image/png'));
+        await navigator.clipboard.write([new ClipboardItem({'image/png': png})]);
+    }""")
+    tab.click("#photo [aria-label='Paste from clipboard']")
+    _wait_for_status(tab, "40×30 px, then enlarged to 160×120 px")
+
+
+@pytest.mark.browser
 def test_the_page_fits_a_phone(tab: Any):
     tab.set_viewport_size({"width": 390, "height": 844})
     tab.locator("#samples .thumbnail-item").nth(2).click()

@@ -41,6 +41,7 @@ SAMPLES = list(sample_photos().values())
 MOST_EXTRA = 3
 WHITE = 32
 SCALE = f'<p class="scale">0<i></i>{WHITE} or more grey levels apart</p>'
+NO_PHOTO = "There is no photo yet; upload one or pick one of ours."
 DELETED = "These results were deleted after an hour; press Upscale once more."
 
 
@@ -135,7 +136,8 @@ class UpscaleTab:
         described: dict[str, Any] = {"inputs": chosen, "outputs": self.status, **quick}
         uploaded = [self.photo_box, self.mode, self.status]
         self.photo_box.upload(self.accept, chosen, uploaded, **quick)
-        self.photo_box.clear(self.describe, **described)
+        # Neither `clear` nor `input` tells that a photo was taken away by its button (gradio 6.31).
+        self.photo_box.change(self.notice_empty, self.photo_box, self.status, **quick)
         self.samples.select(self.pick, chosen[2:], uploaded, **quick)
         gr.on([self.mode.input, self.extra.input, shared.device.input, shared.dtype.input], self.describe, **described)
         self.checkpoint.upload(
@@ -282,6 +284,10 @@ class UpscaleTab:
         yield shown  # at once, for those who press the button before the time is estimated
         yield {self.status: self.describe(path, wanted, *chosen)}
 
+    def notice_empty(self, path: str | None) -> Any:
+        """Say so when the visitor has taken the photo away."""
+        return gr.skip() if path else note(NO_PHOTO)
+
     def pick(self, event: gr.SelectData, *chosen: Any) -> dict[Any, Any]:
         """Take one of the photos that come with the package; they are large enough for the test."""
         path = str(SAMPLES[event.index])
@@ -332,7 +338,7 @@ class UpscaleTab:
 
 def _read(path: str | None) -> Photo:
     if path is None:
-        raise UserError("There is no photo yet; upload one or pick one of ours.")
+        raise UserError(NO_PHOTO)
     return read_photo(path)
 
 
