@@ -49,8 +49,8 @@ def test_nobody_waits_long(chromium: Any, tmp_path: Path):
             told = time.monotonic() - started
             done = "document.querySelector('#status').innerText.includes('All five are done')"
             five = tab.evaluate(TIMER, ["#upscale", done])
-            pairs = [_change_pair(tab, label, name) for label, name in (("Half", "pruned"), ("Original", "rfdn-x4."))]
-            pairs += [_change_pair(tab, "Branches merged", "merged")]
+            wanted = (("Half the", "pruned"), ("Branches merged", "merged"), ("Cut into", "branched"))
+            pairs = [_change_pair(tab, label, name) for label, name in wanted]
         finally:
             tab.close()
             server.terminate()
@@ -65,9 +65,9 @@ def _change_pair(tab: Any, label: str, name: str) -> float:
     """Seconds from choosing another network in the left list until its picture is in the slider."""
     tab.click("#left input")
     option = tab.locator("#left [role=option]", has_text=label).first
-    option.evaluate("option => option.setAttribute('data-chosen', '')")
+    option.evaluate("(option, name) => option.setAttribute('data-chosen', name)", name)
     timer = TIMER.replace(
         "document.querySelector(click).click()",
         "document.querySelector(click).dispatchEvent(new MouseEvent('mousedown', {bubbles: true}))",
     )
-    return tab.evaluate(timer, ["[data-chosen]", _loaded("#pair .content img", name)])
+    return tab.evaluate(timer, [f"[data-chosen={name}]", _loaded("#pair .content img", name)])
