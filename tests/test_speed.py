@@ -28,6 +28,12 @@ def _loaded(selector: str, name: str) -> str:
     return f"{pair}.some(i => i.src.includes('{name}') && i.complete && i.naturalWidth)"
 
 
+def test_the_page_is_built_without_running_a_network():
+    """The first run of any loads torch's compiler, which takes two seconds that a visitor would wait for."""
+    code = "import sys, app; sys.exit('torch._dynamo' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
 @pytest.mark.slow
 @pytest.mark.browser
 @pytest.mark.skipif(not os.environ.get("SR_EXPLORE_IDLE"), reason="times need an idle machine; set SR_EXPLORE_IDLE=1")

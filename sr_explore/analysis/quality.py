@@ -61,11 +61,14 @@ def ssim_y(sr: Tensor, hr: Tensor, crop_border: int, dtype: torch.dtype = torch.
     Source: Wang et al., "Image quality assessment: from error visibility to structural similarity", 2004.
     """
     sr, hr = _prepare(sr, hr, crop_border)
+    return _ssim(_luma(sr), _luma(hr), dtype)
+
+
+def _ssim(sr: Tensor, hr: Tensor, dtype: torch.dtype) -> float:
     if min(sr.shape[-2:]) < SSIM_WINDOW:
         return nan
     options = {"sigma": 1.5, "kernel_size": SSIM_WINDOW, "data_range": PEAK, "k1": 0.01, "k2": 0.03}
-    ours, wanted = (_luma(picture).to(dtype) for picture in (sr, hr))
-    _, similarity = structural_similarity_index_measure(ours, wanted, return_full_image=True, **options)
+    _, similarity = structural_similarity_index_measure(sr.to(dtype), hr.to(dtype), return_full_image=True, **options)
     half = SSIM_WINDOW // 2
     return float(cast(Tensor, similarity)[..., half:-half, half:-half].double().mean())
 
@@ -74,8 +77,9 @@ def compare(
     name: str, sr: Tensor, hr: Tensor, crop_border: int, ssim_dtype: torch.dtype = torch.float64
 ) -> ImageQuality:
     """All three figures of one picture; see `psnr_y` and `ssim_y` for the arguments and errors."""
-    luma, colours = psnr_y(sr, hr, crop_border), psnr_rgb(sr, hr, crop_border)
-    return ImageQuality(name, luma, colours, ssim_y(sr, hr, crop_border, ssim_dtype))
+    sr, hr = _prepare(sr, hr, crop_border)
+    ours, wanted = _luma(sr), _luma(hr)
+    return ImageQuality(name, _psnr(ours, wanted), _psnr(sr, hr), _ssim(ours, wanted, ssim_dtype))
 
 
 def quality(

@@ -6,7 +6,7 @@ import gradio as gr
 
 from sr_explore import zoo
 from sr_explore.errors import UserError
-from sr_explore.kernel_orders import prepared, spare_candidates
+from sr_explore.kernel_orders import prepared, shipped_order, spare_candidates
 from sr_explore.page.words import Own, choices, label
 from sr_explore.pruning_requests import PruningRequest
 from sr_explore.stages.prune_channels import HIGHEST_RATIO, IMPORTANCES, SCOPES
@@ -81,7 +81,7 @@ def most_kernels(network: str) -> int:
     Raises:
         UserError: if there is no such network.
     """
-    return len(spare_candidates(prepared(network)))
+    return len(shipped_order(network)) or len(spare_candidates(prepared(network)))
 
 
 def asked(
