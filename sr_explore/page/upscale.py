@@ -25,6 +25,7 @@ from sr_explore.page.words import (
     file_link,
     how_long,
     html_table,
+    is_alert,
     label,
     note,
     others,
@@ -137,7 +138,7 @@ class UpscaleTab:
         uploaded = [self.photo_box, self.mode, self.status]
         self.photo_box.upload(self.accept, chosen, uploaded, **quick)
         # Neither `clear` nor `input` tells that a photo was taken away by its button (gradio 6.31).
-        self.photo_box.change(self.notice_empty, self.photo_box, self.status, **quick)
+        self.photo_box.change(self.notice_empty, [self.photo_box, self.status], self.status, **quick)
         self.samples.select(self.pick, chosen[2:], uploaded, **quick)
         gr.on([self.mode.input, self.extra.input, shared.device.input, shared.dtype.input], self.describe, **described)
         self.checkpoint.upload(
@@ -284,9 +285,9 @@ class UpscaleTab:
         yield shown  # at once, for those who press the button before the time is estimated
         yield {self.status: self.describe(path, wanted, *chosen)}
 
-    def notice_empty(self, path: str | None) -> Any:
-        """Say so when the visitor has taken the photo away."""
-        return gr.skip() if path else note(NO_PHOTO)
+    def notice_empty(self, path: str | None, said: str | None) -> Any:
+        """Say so when the visitor has taken the photo away; but why a bad one was refused stays."""
+        return gr.skip() if path or is_alert(said) else note(NO_PHOTO)
 
     def pick(self, event: gr.SelectData, *chosen: Any) -> dict[Any, Any]:
         """Take one of the photos that come with the package; they are large enough for the test."""

@@ -44,6 +44,11 @@ def alert(text: object) -> str:
     return note(text, "alert")
 
 
+def is_alert(said: str | None) -> bool:
+    """Whether what stands there now was made by `alert`."""
+    return (said or "").startswith('<p class="alert"')
+
+
 def html_table(head: Sequence[str], rows: Sequence[Sequence[str]], links: Sequence[str] = ()) -> str:
     """A table; `links` holds one ready cell for every row, to stand last."""
     last = [f"<td>{link}</td>" for link in links] or [""] * len(rows)

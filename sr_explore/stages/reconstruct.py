@@ -3,6 +3,8 @@
 What is left may be fewer channels, a smaller kernel, no bias, or all of that.
 """
 
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from operator import add
 from typing import Any, ClassVar, cast
@@ -81,7 +83,7 @@ class _Lockstep:
 
     def __init__(self, unpruned: nn.Module, pruned: nn.Module, kept: Kept, stage: Reconstruct) -> None:
         self.unpruned, self.pruned, self.kept, self.stage = unpruned, pruned, kept, stage
-        self.graph = _LayerTracer().trace(pruned)
+        self.graph = traced(pruned)
         self.refitted: set[str] = set()
         self._last_use = {source.name: node.name for node in self.graph.nodes for source in node.all_input_nodes}
 
@@ -117,8 +119,31 @@ class _Lockstep:
         self.refitted.add(str(node.target))
 
 
+_tracing = threading.Lock()
+
+
+def traced(model: nn.Module) -> fx.Graph:
+    """A network's calls, down to convolutions; what torch.nn brings stays whole. Any thread may ask at any time."""
+    with _tracing:
+        return _LayerTracer().trace(model)
+
+
 class _LayerTracer(fx.Tracer):
-    """Traces through our modules down to convolutions; what torch.nn brings stays whole."""
+    """While it traces, torch.fx catches the module calls of the whole process; those of other threads are let pass."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._thread = threading.get_ident()
+
+    def call_module(self, m: nn.Module, forward: Callable[..., Any], args: tuple, kwargs: dict[str, Any]) -> Any:
+        if threading.get_ident() != self._thread:
+            return forward(*args, **kwargs)
+        return super().call_module(m, forward, args, kwargs)
+
+    def getattr(self, attr: str, attr_val: Any, parameter_proxy_cache: dict[str, Any]) -> Any:
+        if threading.get_ident() != self._thread:
+            return attr_val
+        return super().getattr(attr, attr_val, parameter_proxy_cache)
 
 
 def _evaluate(node: fx.Node, model: nn.Module, values: Values) -> Any:

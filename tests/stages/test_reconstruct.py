@@ -1,3 +1,4 @@
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -9,6 +10,7 @@ from sr_explore.calibration import shipped_example
 from sr_explore.errors import UserError
 from sr_explore.stages import Calibration, Example, Fold, PruneChannels, PruneKernels, Reconstruct
 from sr_explore.stages.least_squares import fit
+from sr_explore.stages.reconstruct import traced
 from sr_explore.surgery import modules_of
 from tests.tiny import NETWORKS, relative_difference, tiny_example, tiny_rfdn
 
@@ -121,3 +123,26 @@ def test_the_error_that_a_skip_carries_is_taken_over(monkeypatch: pytest.MonkeyP
     corrected = distance(model, Reconstruct()(result.model, example).model, lr)
     monkeypatch.setattr("sr_explore.stages.reconstruct._skip_of", lambda node, ready: None)
     assert corrected < 0.99 * distance(model, Reconstruct()(result.model, example).model, lr)
+
+
+class Nosy(nn.Module):
+    """While somebody traces it, another thread runs another network, and the very network that is traced."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer, self.other = nn.Conv2d(3, 3, 1), tiny_rfdn()
+        self.answers: list[torch.Tensor] = []
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        with ThreadPoolExecutor(1) as visitor:
+            self.answers += [visitor.submit(run, torch.ones(1, 3, 20, 20)).result() for run in (self.other, self.layer)]
+        return self.layer(x)
+
+
+def test_others_run_networks_while_one_is_traced():
+    model = Nosy().eval()
+    graph = traced(model)
+    assert [node.op for node in graph.nodes] == ["placeholder", "call_module", "output"]
+    lr = torch.ones(1, 3, 20, 20)
+    assert torch.equal(model.answers[0], model.other(lr))
+    assert torch.equal(model.answers[1], model.layer(lr))
