@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 import torch
@@ -18,11 +17,11 @@ from sr_explore.calibration import shipped_example
 from sr_explore.devices import pick_device, pick_dtype
 from sr_explore.errors import UserError
 from sr_explore.images import Photo, read_photo, to_rgb, to_tensor
-from sr_explore.networks.registry import Network, scale_of
+from sr_explore.networks.registry import scale_of
 from sr_explore.onnx_export import export_onnx, onnx_check
 from sr_explore.records import ImageQuality, LayerTable, OnnxCheck, OnnxFile, QualityRecord, Step, TimingRecord
 from sr_explore.resize import crop_to_multiple, degrade, enlarge
-from sr_explore.runtime import Upscaler, stopping
+from sr_explore.runtime import Upscaler, padded_size, stopping
 from sr_explore.stages import parse_stages, stage_text
 from sr_explore.state_files import sha256_of
 
@@ -201,19 +200,14 @@ def costs(model: str, size: tuple[int, int], padded: bool = False) -> LayerTable
         padded: count a picture that is too small for the network at the size to which it is padded.
     """
     network = _network(model)
-    return layer_table(network, _padded(network, size) if padded else size)
+    return layer_table(network, padded_size(network, size) if padded else size)
 
 
 @lru_cache(maxsize=64)
 def memory_mb(model: str, size: tuple[int, int], dtype: torch.dtype = torch.float32) -> float:
     """Memory that weights and feature maps take at the peak; see `peak_memory_mb`. Small pictures count as padded."""
     network = _network(model)
-    return peak_memory_mb(network, _padded(network, size), dtype)
-
-
-def _padded(network: nn.Module, size: tuple[int, int]) -> tuple[int, int]:
-    smallest = cast(Network, network).requires_size
-    return max(size[0], smallest), max(size[1], smallest)
+    return peak_memory_mb(network, padded_size(network, size), dtype)
 
 
 def evaluate(

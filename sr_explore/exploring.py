@@ -20,13 +20,13 @@ from sr_explore.errors import UserError
 from sr_explore.images import Photo, to_rgb, to_tensor
 from sr_explore.kernel_orders import PATCHES, SpareKernels, prepared, shared_order, spare_candidates
 from sr_explore.latest_only import GaveUp
-from sr_explore.networks.registry import Network, scale_of
+from sr_explore.networks.registry import scale_of
 from sr_explore.networks.rlfn import RLFN
 from sr_explore.pruning_requests import PruningAnswer, PruningRequest
 from sr_explore.recent import Recent
 from sr_explore.records import LayerTable, StageReport
 from sr_explore.resize import crop_to_multiple, degrade, to_uint8
-from sr_explore.runtime import Upscaler
+from sr_explore.runtime import Upscaler, padded_size
 from sr_explore.stages import (
     Example,
     Polish,
@@ -274,8 +274,7 @@ class PruningSession:
         return picture, milliseconds
 
     def _table(self, model: nn.Module) -> LayerTable:
-        smallest = cast(Network, model).requires_size
-        return layer_table(model, (max(self.size[0], smallest), max(self.size[1], smallest)))
+        return layer_table(model, padded_size(model, self.size))
 
     @cached_property
     def _before(self) -> LayerTable:

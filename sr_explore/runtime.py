@@ -123,6 +123,12 @@ def pad_to(lr: Tensor, side: int) -> Tensor:
     return lr[..., rows, :][..., _mirrored(width, max(width, side), lr.device)]
 
 
+def padded_size(model: nn.Module, size: tuple[int, int]) -> tuple[int, int]:
+    """The (height, width) at which an `Upscaler` really runs a picture of some size: small ones are extended."""
+    smallest = cast(Network, model).requires_size
+    return max(size[0], smallest), max(size[1], smallest)
+
+
 def free_memory(device: torch.device) -> int:
     """Bytes that can still be used on a device."""
     if device.type == "cuda":

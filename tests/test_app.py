@@ -55,7 +55,7 @@ def tab(chromium: Any, address: str) -> Iterator[Any]:
 
 
 def _wait_for_status(tab: Any, text: str) -> None:
-    tab.wait_for_function("text => document.querySelector('#status').innerText.includes(text)", arg=text)
+    _wait_for_text(tab, "#status", text)
 
 
 def _upload(tab: Any, path: Path) -> None:

@@ -4,7 +4,6 @@ The clock: on one thread of a processor, the CPU time of that thread, which othe
 threads, the time that passes; on a GPU, the same, waiting each time until it has finished.
 """
 
-import copy
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -13,10 +12,10 @@ from functools import partial
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from sr_explore.analysis.layer_table import check_size, layer_table
-from sr_explore.analysis.timing import noise, with_threads
+from sr_explore.analysis.timing import dtype_name, noise, ready, with_threads
 from sr_explore.devices import device_name, pick_device
 from sr_explore.errors import UserError
 from sr_explore.records import ConvTime, LayerTime, ProfileRecord, RatioRecord
@@ -54,16 +53,16 @@ def latency_ratios(
         raise UserError("latency_ratios needs at least one network and one size")
     where, sides = pick_device(device), sorted(sides)
     records: dict[str, list[RatioRecord]] = {name: [] for name in models}
-    with torch.inference_mode(), with_threads(threads or torch.get_num_threads()) as used:
-        ready = {name: _ready(model, where, dtype) for name, model in models.items()}
+    with torch.inference_mode(), with_threads(threads) as used:
+        copies = {name: ready(model, where, dtype) for name, model in models.items()}
         for side in sides:
             for model in models.values():
                 check_size(model, (side, side))
-            picture = _laid_out(noise(3, (side, side)), where, dtype)
+            picture = noise(3, (side, side), where, dtype)
             budget = limit_s * side**2 / sum(other**2 for other in sides)
-            runs = {name: partial(network, picture) for name, network in ready.items()}
+            runs = {name: partial(network, picture) for name, network in copies.items()}
             times = in_turns(runs, where, rounds, budget, used)
-            here = (side, side), device_name(where), str(dtype).removeprefix("torch."), used, clock_name(where, used)
+            here = (side, side), device_name(where), dtype_name(dtype), used, clock_name(where, used)
             for name, own in times.items():
                 records[name].append(_ratio(own, times[next(iter(models))], *here))
     return {name: tuple(own) for name, own in records.items()}
@@ -90,7 +89,7 @@ def conv_times(
     """
     where = pick_device(device)
     keys = [(kernel, count) for kernel in kernels for count in channels]
-    with torch.inference_mode(), with_threads(threads or torch.get_num_threads()) as used:
+    with torch.inference_mode(), with_threads(threads) as used:
         runs = {f"{kernel} {count}": _conv_run(kernel, count, side, where) for kernel, count in keys}
         times = in_turns(runs, where, rounds, limit_s, used)
     return tuple(
@@ -112,8 +111,8 @@ def layer_times(
     """
     table = layer_table(model, size)
     where = pick_device(device)
-    network, picture = _ready(model, where, torch.float32), _laid_out(noise(3, size), where, torch.float32)
-    with torch.inference_mode(), with_threads(threads or torch.get_num_threads()) as used, ExitStack() as stack:
+    network, picture = ready(model, where), noise(3, size, where)
+    with torch.inference_mode(), with_threads(threads) as used, ExitStack() as stack:
         clock = _clock(where, used)
         spent = _watched(network, clock, stack)
         wholes = []
@@ -178,17 +177,9 @@ def _ratio(own: Sequence[float], first: Sequence[float], *here) -> RatioRecord:
     return RatioRecord(float(np.median(own)), float(median), float(low), float(high), len(own), size, *rest)
 
 
-def _ready(model: nn.Module, where: torch.device, dtype: torch.dtype) -> nn.Module:
-    return copy.deepcopy(model).to(device=where, dtype=dtype, memory_format=torch.channels_last).eval()  # pyright: ignore
-
-
-def _laid_out(picture: Tensor, where: torch.device, dtype: torch.dtype) -> Tensor:
-    return picture.to(device=where, dtype=dtype, memory_format=torch.channels_last)
-
-
 def _conv_run(kernel: int, count: int, side: int, where: torch.device) -> Callable[[], object]:
-    layer = _ready(nn.Conv2d(count, count, kernel, padding=kernel // 2), where, torch.float32)
-    return partial(layer, _laid_out(noise(count, (side, side)), where, torch.float32))
+    layer = ready(nn.Conv2d(count, count, kernel, padding=kernel // 2), where)
+    return partial(layer, noise(count, (side, side), where))
 
 
 def _watched(network: nn.Module, clock: Callable[[], float], stack: ExitStack) -> dict[str, list[float]]:

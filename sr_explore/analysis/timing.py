@@ -55,27 +55,43 @@ def timing(
     check_size(model, size)
     where = pick_device(str(device))
     layout = torch.channels_last if channels_last else torch.contiguous_format
-    network = copy.deepcopy(model).to(device=where, dtype=dtype, memory_format=layout).eval()  # pyright: ignore
-    picture = noise(3, size).to(device=where, dtype=dtype, memory_format=layout)
-    with torch.inference_mode(), with_threads(threads or torch.get_num_threads()) as used:
+    network, picture = ready(model, where, dtype, layout), noise(3, size, where, dtype, layout)
+    with torch.inference_mode(), with_threads(threads) as used:
         expected_s = _warm_up(network, picture)
         measure = _cuda_times if where.type == "cuda" else _cpu_times
         times_ms = measure(lambda: network(picture), max(min_run_time_s, MIN_RUNS * expected_s))
         name = device_name(where)
     low, median, high = np.percentile(times_ms, [25, 50, 75])
-    return TimingRecord(float(median), float(high - low), len(times_ms), size, name, _dtype_name(dtype), used)
+    return TimingRecord(float(median), float(high - low), len(times_ms), size, name, dtype_name(dtype), used)
 
 
-def noise(channels: int, size: tuple[int, int]) -> Tensor:
+def ready(
+    model: nn.Module,
+    where: torch.device,
+    dtype: torch.dtype = torch.float32,
+    layout: torch.memory_format = torch.channels_last,
+) -> nn.Module:
+    """A copy to time, in eval mode, laid out as told."""
+    return copy.deepcopy(model).to(device=where, dtype=dtype, memory_format=layout).eval()  # pyright: ignore
+
+
+def noise(
+    channels: int,
+    size: tuple[int, int],
+    where: torch.device,
+    dtype: torch.dtype = torch.float32,
+    layout: torch.memory_format = torch.channels_last,
+) -> Tensor:
     """A picture (1, channels, H, W) of noise in [0, 1], the same every time."""
-    return torch.rand(1, channels, *size, generator=torch.Generator().manual_seed(0))
+    picture = torch.rand(1, channels, *size, generator=torch.Generator().manual_seed(0))
+    return picture.to(device=where, dtype=dtype, memory_format=layout)
 
 
 @contextmanager
-def with_threads(count: int) -> Iterator[int]:
-    """While the block runs, torch uses so many threads of the processor."""
+def with_threads(count: int | None) -> Iterator[int]:
+    """While the block runs, torch uses so many threads of the processor; None keeps what it uses now."""
     former = torch.get_num_threads()
-    torch.set_num_threads(count)
+    torch.set_num_threads(count or former)
     try:
         yield torch.get_num_threads()
     finally:
@@ -88,7 +104,7 @@ def _warm_up(network: nn.Module, picture: Tensor) -> float:
     start = time.perf_counter()
     # Looking at the output also waits for a GPU to finish.
     if not bool(network(picture).isfinite().all()):
-        name = _dtype_name(picture.dtype)
+        name = dtype_name(picture.dtype)
         advice = "its weights are damaged" if picture.dtype == torch.float32 else "use float32"
         raise UserError(f"the network's output in {name} holds values that are not finite; {advice}")
     return time.perf_counter() - start
@@ -111,5 +127,6 @@ def _cuda_times(run: Callable[[], Tensor], min_run_time_s: float) -> list[float]
     return times_ms
 
 
-def _dtype_name(dtype: torch.dtype) -> str:
+def dtype_name(dtype: torch.dtype) -> str:
+    """As in records and on the command line, without torch before it."""
     return str(dtype).removeprefix("torch.")

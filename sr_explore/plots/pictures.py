@@ -93,10 +93,14 @@ def _grid(
     return styled(figure, height=round(total)), [(i // columns + 1, i % columns + 1) for i in range(len(titles))]
 
 
-def data_uri(picture: NDArray[Any]) -> str:
-    """A picture (H, W, 3), float in [0, 1] or uint8, as the data URI of a PNG that holds exactly its 8-bit pixels."""
+def data_uri(picture: NDArray[Any], alpha: NDArray[Any] | None = None) -> str:
+    """A picture (H, W, 3), float in [0, 1] or uint8, as the data URI of a PNG that holds exactly its 8-bit pixels.
+
+    Args:
+        alpha: (H, W) float in [0, 1], or None for an opaque picture.
+    """
     rgb = picture / np.float32(255) if picture.dtype == np.uint8 else picture
-    return "data:image/png;base64," + base64.b64encode(png_bytes(rgb)).decode()
+    return "data:image/png;base64," + base64.b64encode(png_bytes(rgb, alpha)).decode()
 
 
 def _full_size(pictures: Mapping[str, NDArray[Any]]) -> tuple[int, int]:
@@ -117,7 +121,7 @@ def _trace(name: str, picture: NDArray[Any], width: int) -> go.Image:
 
 def _glass(height: int, width: int) -> go.Image:
     """One transparent pixel over a whole picture: axes without a trace are not drawn, nor know their range."""
-    clear = "data:image/png;base64," + base64.b64encode(png_bytes(np.zeros((1, 1, 3)), np.zeros((1, 1)))).decode()
+    clear = data_uri(np.zeros((1, 1, 3)), np.zeros((1, 1)))
     return go.Image(source=clear, dx=width, dy=height, x0=(width - 1) / 2, y0=(height - 1) / 2, hoverinfo="skip")
 
 
