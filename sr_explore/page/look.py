@@ -2,6 +2,8 @@
 
 import gradio as gr
 
+from sr_explore.plots.theme import GREY
+
 THEME = gr.themes.Default(primary_hue="teal", font=["system-ui", "sans-serif"])
 CSS = """
 .gradio-container { width: 100%; max-width: 1240px !important; margin: 0 auto !important; }
@@ -28,14 +30,20 @@ CSS = """
 .scale { display: flex; align-items: center; gap: 8px; }
 .scale i { flex: 1; height: 12px; background: linear-gradient(90deg, #000, #fff);
   border: 1px solid var(--border-color-primary); }
+.js-plotly-plot .modebar-btn--logo { display: none; }
 #where { align-items: center; }
 .hidden-file { position: absolute !important; width: 1px; height: 1px; overflow: hidden; opacity: 0; }
 @media (max-width: 640px) {
   #results .grid-container { grid-template-columns: repeat(2, minmax(0, 1fr)); }
+  #drawing text[style*="font-size: 11px"] { font-size: 8px !important; }
   #photo { height: 300px !important; }
   #where { flex-direction: column; align-items: stretch; }
   #table tr > :is(:nth-child(3), :nth-child(5), :nth-child(7)), #pruned-figures tr > :nth-child(2),
   #check-table tr > :is(:nth-child(2), :nth-child(6), :nth-child(8)) { display: none; }
   .figures :is(th, td) { padding: 6px 3px; font-size: 11px; }
 }
+"""
+# Figures are made for white and for dark paper alike; here the page knows which one it is.
+CSS += f"""
+.js-plotly-plot text[style*="rgb{tuple(bytes.fromhex(GREY[1:]))}"] {{ fill: var(--body-text-color) !important; }}
 """

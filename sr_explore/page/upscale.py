@@ -41,6 +41,9 @@ HEAD = ("Network", "Parameters", "Multiply-adds", "Time (ms)", "Memory (MB)", "P
 SAMPLES = list(sample_photos().values())
 MOST_EXTRA = 3
 WHITE = 32
+ROOM = "(files, own, _) => [files, own, document.querySelector('#together')?.clientWidth || window.innerWidth]"
+"""What the browser adds: how wide the pictures that are zoomed together may be, px."""
+THREE_PX = 600
 SCALE = f'<p class="scale">0<i></i>{WHITE} or more grey levels apart</p>'
 NO_PHOTO = "There is no photo yet; upload one or pick one of ours."
 DELETED = "These results were deleted after an hour; press Upscale once more."
@@ -112,6 +115,7 @@ class UpscaleTab:
             self.scale = gr.HTML(elem_id="difference-scale", padding=False)
         gr.Markdown("### The same place in all of them: drag a frame to zoom in, double-click to see the whole")
         self.together = gr.Plot(show_label=False, elem_id="together", elem_classes="exact")
+        self.room = gr.Number(visible=False)
 
     def wire(self) -> None:
         """Connect what is clicked with what it does."""
@@ -125,7 +129,9 @@ class UpscaleTab:
             api_name="upscale", **heavy,
         ).then(
             self.show_difference, [self.kept, self.left, self.right], [self.difference, self.scale], **quick
-        ).then(self.show_together, [self.kept, shared.own], self.together, **quick)  # fmt: skip
+        ).then(
+            self.show_together, [self.kept, shared.own, self.room], self.together, js=ROOM, **quick
+        )  # fmt: skip
         self.stop.click(self.end, None, [self.stop], queue=False, **quick)
         lists = [self.left.input, self.right.input]
         inputs = [self.kept, self.left, self.right]
@@ -244,15 +250,16 @@ class UpscaleTab:
         except FileNotFoundError:
             return {self.status: alert(DELETED)}
 
-    def show_together(self, files: dict[str, str], own: Own) -> Any:
-        """All results with one zoom, their middle at first."""
+    def show_together(self, files: dict[str, str], own: Own, room: float = 960) -> Any:
+        """All results with one zoom, their middle at first, in so many px of room: two a row on a phone, else three."""
         if not files:
             return gr.skip()
         with Image.open(next(iter(files.values()))) as image:
             width, height = image.size
         part = (width - width // 3) // 2, (height - height // 3) // 2, max(1, width // 3), max(1, height // 3)
         results = [name for name in files if name != PHOTO] + [PHOTO] * (PHOTO in files)
-        return file_grid([(label(name, own), address(files[name])) for name in results], (height, width), window=part)
+        sources = [(label(name, own), address(files[name])) for name in results]
+        return file_grid(sources, (height, width), 3 if room >= THREE_PX else 2, part, round(room))
 
     def show_difference(self, files: dict[str, str], left: str, right: str) -> dict[Any, Any]:
         """Where the two results in the slider differ, and by how much."""

@@ -15,6 +15,7 @@ from sr_explore.plots.theme import GREY, styled
 
 Window = tuple[int, int, int, int]
 CAPTION_PX, NOMINAL_WIDTH_PX = 34, 960
+SPARE_BUTTONS = ["toImage", "zoomIn", "zoomOut", "autoScale"]  # they would hide the last caption
 
 
 def picture_grid(
@@ -46,7 +47,11 @@ def picture_grid(
 
 
 def file_grid(
-    sources: Sequence[tuple[str, str]], size: tuple[int, int], columns: int = 3, window: Window | None = None
+    sources: Sequence[tuple[str, str]],
+    size: tuple[int, int],
+    columns: int = 3,
+    window: Window | None = None,
+    room: int = NOMINAL_WIDTH_PX,
 ) -> go.Figure:
     """Like `picture_grid`, of pictures that the browser fetches from addresses, so that the figure stays small.
 
@@ -54,6 +59,7 @@ def file_grid(
         sources: (name, address) of each; the pictures are stretched to one size.
         size: (height, width) of the pictures, px.
         columns, window: as for `picture_grid`.
+        room: how wide the figure will be, px, from which its height follows.
 
     Raises:
         ValueError: if there is no picture.
@@ -61,7 +67,7 @@ def file_grid(
     if not sources:
         raise ValueError("there are no pictures to show")
     height, width = size
-    figure, cells = _grid([_title(name, "") for name, _ in sources], size, columns, window)
+    figure, cells = _grid([_title(name, "") for name, _ in sources], size, columns, window, room)
     placed: dict[str, Any] = {"x": -0.5, "y": -0.5, "sizex": width, "sizey": height, "sizing": "stretch"}
     for (_, source), (row, column) in zip(sources, cells, strict=True):
         figure.add_trace(_glass(height, width), row, column)
@@ -70,12 +76,16 @@ def file_grid(
 
 
 def _grid(
-    titles: Sequence[str], size: tuple[int, int], columns: int, window: Window | None
+    titles: Sequence[str],
+    size: tuple[int, int],
+    columns: int,
+    window: Window | None,
+    room: int = NOMINAL_WIDTH_PX,
 ) -> tuple[go.Figure, list[tuple[int, int]]]:
     """Empty axes with one zoom for all, and the (row, column) of each."""
     columns = min(columns, len(titles))
     rows = math.ceil(len(titles) / columns)
-    cell = NOMINAL_WIDTH_PX / columns
+    cell = room / columns
     shown = window or (0, 0, size[1], size[0])
     total = rows * (cell * shown[3] / shown[2] + CAPTION_PX) + 8
     figure = make_subplots(
@@ -90,6 +100,7 @@ def _grid(
     _link(figure, shown)
     figure.update_annotations(font={"size": 12, "color": GREY})
     figure.update_layout(uirevision="keep", dragmode="zoom", margin={"l": 0, "r": 0, "t": CAPTION_PX, "b": 0})
+    figure.update_layout(modebar_remove=SPARE_BUTTONS)
     return styled(figure, height=round(total)), [(i // columns + 1, i % columns + 1) for i in range(len(titles))]
 
 

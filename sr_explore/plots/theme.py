@@ -36,6 +36,7 @@ def template() -> go.layout.Template:
             "traceorder": "normal",
         },
         hoverlabel={"font": {"size": 13}},
+        modebar={"bgcolor": CLEAR, "color": GREY, "activecolor": BLUE},
         bargap=0.25,
     )
     return go.layout.Template(layout=layout)

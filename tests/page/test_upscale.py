@@ -265,6 +265,13 @@ def test_every_result_and_all_together_can_be_saved(upscaling: Any, tested: list
     assert " " not in table.split('href="')[1].split('"')[0]
 
 
+def test_two_results_a_row_on_a_phone_and_three_on_a_desk(upscaling: Any, tested: list[dict]):
+    for room, columns in ((326, 2), (1174, 3)):
+        figure = upscaling.show_together(tested[-1][upscaling.kept], {}, room)
+        lefts = {figure.layout[f"xaxis{n}"].domain[0] for n in ("", 2, 3, 4, 5, 6)}
+        assert len(lefts) == columns
+
+
 def test_the_number_format_reaches_the_networks(upscaling: Any, crop: Path, monkeypatch: pytest.MonkeyPatch):
     asked: list[str] = []
     real = explore.upscaler

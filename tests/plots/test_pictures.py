@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from sr_explore.plots import data_uri, file_grid, picture_grid
+from sr_explore.plots.pictures import CAPTION_PX
 from tests.plots.records import layout, traces
 
 
@@ -86,3 +87,10 @@ def test_a_grid_of_files_names_addresses_and_shares_one_zoom():
     assert len(str(figure.to_json())) < 20_000
     with pytest.raises(ValueError, match="no pictures"):
         file_grid([], (1, 1))
+
+
+def test_the_height_follows_from_the_room():
+    """At 600 px, three a row are 200 × 100 px each; on a phone, two a row of 150 × 75 px."""
+    sources = [(name, f"file={name}.png") for name in "abcdef"]
+    wide, narrow = (file_grid(sources, (50, 100), columns, room=room) for columns, room in ((3, 600), (2, 300)))
+    assert layout(wide).height - layout(narrow).height == 2 * (100 + CAPTION_PX) - 3 * (75 + CAPTION_PX)
