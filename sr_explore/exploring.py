@@ -120,7 +120,7 @@ class PruningSession:
             if found is None:
                 found = self._compute(key, tell, stop)
                 self._answers.put(key, found)
-        return replace(found, request=request)
+        return found if request == key else replace(found, request=request)
 
     def polish(
         self,

@@ -1,10 +1,12 @@
 """What the pruning sliders ask for, and what came of it."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sr_explore.image_files import png_bytes
 from sr_explore.records import LayerTable, StageReport
 
 
@@ -80,6 +82,11 @@ class PruningAnswer:
     milliseconds: float
     psnr_y: float | None
     polished: bool = False
+
+    @cached_property
+    def png(self) -> bytes:
+        """The picture as a PNG file, made once: the unpruned one is shown beside every other."""
+        return png_bytes(self.picture / np.float32(255))
 
     @property
     def achieved_ratio(self) -> float:

@@ -1,8 +1,8 @@
-"""Work on a thread of its own whose reports can be looped over, and flags that stop what somebody has begun."""
+"""Work on a thread of its own whose reports can be looped over, and what tells it that nobody waits any more."""
 
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from typing import Generic, TypeVar
 
 from sr_explore.recent import Recent
@@ -75,3 +75,21 @@ class Flags:
         with self._lock:
             if self._flags.get(visitor) is flag:
                 self._flags.put(visitor, threading.Event())
+
+
+class Newest:
+    """For every visitor what they want now, by which work for anything else may give up."""
+
+    def __init__(self) -> None:
+        self._wanted: Recent[str, Hashable] = Recent(MOST_FLAGS)
+        self._lock = threading.Lock()
+
+    def want(self, visitor: str, wanted: Hashable) -> None:
+        """From now on the visitor wants this."""
+        with self._lock:
+            self._wanted.put(visitor, wanted)
+
+    def is_passed(self, visitor: str, wanted: Hashable) -> bool:
+        """Whether the visitor wants something else by now."""
+        with self._lock:
+            return self._wanted.get(visitor) not in (None, wanted)

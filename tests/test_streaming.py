@@ -2,7 +2,7 @@ import threading
 
 import pytest
 
-from sr_explore.streaming import MOST_FLAGS, Flags, Streamed
+from sr_explore.streaming import MOST_FLAGS, Flags, Newest, Streamed
 
 
 def test_reports_come_while_the_work_goes_on():
@@ -70,3 +70,14 @@ def test_flags_do_not_pile_up():
     for visitor in range(1, MOST_FLAGS + 1):
         flags.begin(str(visitor))
     assert flags.current("0") is not first
+
+
+def test_work_is_passed_when_its_visitor_wants_something_else():
+    newest = Newest()
+    assert not newest.is_passed("ada", 1), "nobody has said anything yet"
+    newest.want("ada", 1)
+    newest.want("bob", 2)
+    assert not newest.is_passed("ada", 1)
+    newest.want("ada", 2)
+    assert newest.is_passed("ada", 1)
+    assert not newest.is_passed("ada", 2)

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-import numpy as np
 from gradio.processing_utils import save_bytes_to_cache
 
 from sr_explore import guests
 from sr_explore.errors import UserError
 from sr_explore.exploring import Polished, PruningSession, middle, shared_session
-from sr_explore.images import Photo, png_bytes, read_photo
+from sr_explore.images import Photo, read_photo
+from sr_explore.latest_only import GaveUp
 from sr_explore.page.prune_controls import PruneControls, asked
 from sr_explore.page.shared import Shared, visitor
 from sr_explore.page.upscale import TEST, UpscaleTab, slider
@@ -20,7 +20,7 @@ from sr_explore.page.words import Own, alert, html_table, label, note
 from sr_explore.plots import live_curve, pruning_bars
 from sr_explore.pruning_requests import PruningAnswer, PruningRequest
 from sr_explore.stages import PolishProgress
-from sr_explore.streaming import Flags, Streamed
+from sr_explore.streaming import Flags, Newest, Streamed
 from sr_explore.zoo import network_bytes
 
 HEAD = ("Network", "Channels removed", "Parameters", "Multiply-adds", "Time (ms)", "PSNR Y (dB)")
@@ -36,7 +36,8 @@ class PruneTab:
     """Components and what they do; handlers give the components that change and their new values."""
 
     def __init__(self, shared: Shared, upscaling: UpscaleTab, tabs: gr.Tabs) -> None:
-        self.shared, self.upscaling, self.tabs, self._flags = shared, upscaling, tabs, Flags()
+        self.shared, self.upscaling, self.tabs = shared, upscaling, tabs
+        self._flags, self._newest = Flags(), Newest()
         gr.Markdown("Drag a slider: the network loses parts while you watch, on the photo chosen under *Upscale*.")
         with gr.Row():
             with gr.Column(scale=1, min_width=300):
@@ -75,6 +76,10 @@ class PruneTab:
         shown = [self.pair, self.figures, self.bars, self.made, self.status]
         dragged: dict[str, Any] = {"trigger_mode": "always_last", "show_progress": "hidden"}
         dragged |= {"concurrency_id": "prune", "concurrency_limit": 1}
+        # Which kernels can be spared may take a minute to find, so those who move on do not wait for it.
+        gr.on(
+            [asks.network.input, asks.kernels.input], self.move_on, [asks.network, asks.kernels], queue=False, **quick
+        )
         moved = [control.input for control in (*asks.former, *asks.later)]
         gr.on(moved, self.prune, inputs, shown, api_name="prune", **dragged)
         chosen = asks.network.input(asks.fit, [asks.network, asks.kernels], asks.kernels, **quick)
@@ -110,19 +115,31 @@ class PruneTab:
         kernels: float = 0,
         start: str = "centre",
         drop_biases: bool = False,
+        request: gr.Request | None = None,
     ) -> Iterator[dict[Any, Any]]:
         """Prune as the sliders say and show the picture beside the unpruned one's."""
         yield {self.status: note("Pruning …")}
+        self.move_on(network, kernels, request)
         how, cut = (importance, scope, largest_first, reconstruct, trained), (kernels, start, drop_biases)
         try:
-            request = asked(network, percent, how, cut, own or {})
+            wanted = asked(network, percent, how, cut, own or {})
             session = _session(path, mode, network, device, dtype)
-            pruning: Streamed[str, PruningAnswer] = Streamed(lambda tell: session.answer(request, tell))
+            pruning: Streamed[str, PruningAnswer] = Streamed(
+                lambda tell: session.answer(
+                    wanted, tell, lambda: self._newest.is_passed(visitor(request), (network, kernels))
+                )
+            )
             for doing in pruning:
                 yield {self.status: note(f"{doing} …")}
             yield self._shown(session, pruning.result, own or {})
         except UserError as error:
             yield {self.status: alert(error)}
+        except GaveUp:
+            yield {self.status: note("Something else is wanted by now …")}
+
+    def move_on(self, network: str, kernels: float, request: gr.Request | None = None) -> None:
+        """Whatever is being searched for another network or another number of kernels may stop."""
+        self._newest.want(visitor(request), (network, kernels))
 
     def begin(self, request: gr.Request | None = None) -> dict[Any, Any]:
         """Before the training waits for its turn: from now on Stop counts."""
@@ -242,11 +259,10 @@ class PruneTab:
 
     def _pair(self, session: PruningSession, answer: PruningAnswer) -> dict[str, Any]:
         unpruned = session.answer(PruningRequest(0.0))
-        return slider(*(self._keep(one.picture, name) for one, name in ((unpruned, "unpruned"), (answer, "pruned"))))
-
-    def _keep(self, picture: np.ndarray, name: str) -> str:
-        data = png_bytes(picture / np.float32(255))
-        return save_bytes_to_cache(data, f"{name}.png", self.pair.GRADIO_CACHE)
+        both = {"unpruned": unpruned, "pruned": answer}
+        return slider(
+            *(save_bytes_to_cache(one.png, f"{name}.png", self.pair.GRADIO_CACHE) for name, one in both.items())
+        )
 
     def _table(self, session: PruningSession, answer: PruningAnswer, own: Own) -> str:
         unpruned = session.answer(PruningRequest(0.0))

@@ -11,6 +11,7 @@ from torch import nn
 from sr_explore import guests, zoo
 from sr_explore.page import Page
 from sr_explore.page.prune import PruneTab
+from sr_explore.page.prune_controls import most_kernels
 from sr_explore.page.upscale import ENLARGE, TEST
 from sr_explore.surgery import modules_of
 from tests.tiny import tiny_rlfn
@@ -119,6 +120,19 @@ def test_a_search_is_told_of(pruning: PruneTab, crop: Path):
     told = [shown[pruning.status] for shown in pruning.prune(str(crop), TEST, name, *QUICK[1:], kernels=1)]
     assert sum("which kernels can be spared" in text for text in told) > 5
     assert "of the work is left" in told[-1]
+
+
+def test_a_search_stops_when_the_slider_moves_on(pruning: PruneTab, crop: Path):
+    name = guests.admit(tiny_rlfn(scale=4, seed=2))
+    searching = pruning.prune(str(crop), TEST, name, *QUICK[1:], kernels=3)
+    told = []
+    for shown in searching:
+        told.append(shown[pruning.status])
+        if "which kernels can be spared" in told[-1]:
+            pruning.move_on(name, 0)
+    assert "Something else is wanted" in told[-1]
+    assert sum("which kernels can be spared" in text for text in told) < most_kernels(name)
+    assert "of the work is left" in _asked(pruning, crop, network=name, kernels=0)[pruning.status]
 
 
 def test_kernels_alone_are_saved_compared_and_polished(pruning: PruneTab, crop: Path, own: dict[str, str]):
