@@ -12,8 +12,9 @@ app: $(READY)  ## open the page; options as OPTIONS="--port 8000 --no-browser"
 lab: $(READY)  ## open the notebooks in JupyterLab
 	cd notebooks && ../$(BIN)/jupyter lab
 
-test: $(READY)  ## run the tests
-	$(BIN)/python -m pytest
+test: $(READY)  ## run the tests: several at a time, then those that have a browser and a server to feed
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not browser" -n logical --maxprocesses 4 --dist worksteal
+	$(BIN)/python -m pytest -m browser
 
 lint: $(READY)  ## ruff, pyright, import-linter
 	$(BIN)/ruff check .

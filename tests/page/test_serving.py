@@ -1,6 +1,7 @@
 """Who may come in."""
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import gradio as gr
@@ -21,7 +22,8 @@ def _status(local: bool, **headers: str) -> int:
         answers.append(message)
 
     scope = {"type": "http", "headers": [(name.encode(), value.encode()) for name, value in headers.items()]}
-    asyncio.run(Guard(app, local)(scope, None, send))
+    with ThreadPoolExecutor(1) as elsewhere:  # the browser of other tests has an event loop in this thread
+        elsewhere.submit(asyncio.run, Guard(app, local)(scope, None, send)).result()
     return answers[0]["status"]
 
 
