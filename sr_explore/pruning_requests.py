@@ -86,7 +86,7 @@ class PruningAnswer:
     @cached_property
     def png(self) -> bytes:
         """The picture as a PNG file, made once: the unpruned one is shown beside every other."""
-        return png_bytes(self.picture / np.float32(255))
+        return png_bytes(self.picture)
 
     @property
     def achieved_ratio(self) -> float:

@@ -236,9 +236,7 @@ class UpscaleTab:
     def _together(self, photo: Photo, done: Sequence[explore.Upscaled], own: Own) -> str:
         """A link to one picture of all results."""
         whole = side_by_side({_caption(one, own): to_uint8(one.photo.rgb) for one in done})
-        kept = self._keep(
-            Photo((whole / 255).astype(np.float32), None, photo.icc, photo.name), f"{photo.name}_side_by_side"
-        )
+        kept = self._keep_bytes(png_bytes(whole, None, photo.icc), f"{photo.name}_side_by_side")
         return f"<p>{file_link(kept, 'Save all of them side by side, as one picture')}</p>"
 
     def show_pair(self, files: dict[str, str], left: str, right: str) -> dict[Any, Any]:
@@ -271,8 +269,7 @@ class UpscaleTab:
             return {self.difference: gr.skip()}
         apart = np.abs(one.astype(np.int16) - other)
         figures = f"Largest difference of a colour: {apart.max()} of 255 levels; mean: {apart.mean():.2f}."
-        shown = png_bytes(difference_map(one, other, WHITE) / np.float32(255))
-        path = save_bytes_to_cache(shown, "difference.png", self.photo_box.GRADIO_CACHE)
+        path = self._keep_bytes(png_bytes(difference_map(one, other, WHITE)), "difference")
         return {self.difference: path, self.scale: SCALE + note(figures)}
 
     def accept(self, path: str | None, mode: str = TEST, *chosen: Any) -> Iterator[dict[Any, Any]]:
@@ -340,7 +337,9 @@ class UpscaleTab:
 
     def _keep(self, photo: Photo, name: str) -> str:
         """Write the exact pixels once, for gallery, slider and download alike; gradio deletes the file in time."""
-        data = png_bytes(photo.rgb, photo.alpha, photo.icc)
+        return self._keep_bytes(png_bytes(photo.rgb, photo.alpha, photo.icc), name)
+
+    def _keep_bytes(self, data: bytes, name: str) -> str:
         return save_bytes_to_cache(data, f"{name}.png", self.photo_box.GRADIO_CACHE)
 
 

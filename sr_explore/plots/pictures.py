@@ -110,8 +110,7 @@ def data_uri(picture: NDArray[Any], alpha: NDArray[Any] | None = None) -> str:
     Args:
         alpha: (H, W) float in [0, 1], or None for an opaque picture.
     """
-    rgb = picture / np.float32(255) if picture.dtype == np.uint8 else picture
-    return "data:image/png;base64," + base64.b64encode(png_bytes(rgb, alpha)).decode()
+    return "data:image/png;base64," + base64.b64encode(png_bytes(picture, alpha)).decode()
 
 
 def _full_size(pictures: Mapping[str, NDArray[Any]]) -> tuple[int, int]:
