@@ -7,7 +7,11 @@ import os
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when gradio is imported: no request may leave this machine
 
-import gradio as gr
+from sr_explore.allocator import keep_freed_memory
+
+keep_freed_memory()  # before gradio and torch begin their threads
+
+import gradio as gr  # noqa: E402
 
 # gradio would open an upload first, and end in a traceback where it cannot; `read_photo` wants the file as it came. For
 # one object this is forgotten when gradio updates it, and for a subclass it would write an .pyi beside the file.

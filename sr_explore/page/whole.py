@@ -1,7 +1,10 @@
 """The whole page: its head and its tabs."""
 
+from functools import cache
+
 import gradio as gr
 
+from sr_explore.allocator import fetch_memory
 from sr_explore.page.how_it_works import HowTab
 from sr_explore.page.prune import PruneTab
 from sr_explore.page.shared import Shared
@@ -10,6 +13,9 @@ from sr_explore.page.upscale import UpscaleTab
 INTRO = """# One photo, four networks
 See what cutting up a super-resolution network does to its pictures: the same photo, four times larger, by the original
 network, by the ones made from it, and by plain bicubic interpolation."""
+
+FIRST_PHOTO_BYTES = 320 * 2**20
+"""About what five networks and their scores take for one of our photos."""
 
 
 class Page:
@@ -38,8 +44,15 @@ class Page:
         self.demo.load(
             tab.describe, [tab.photo_box, tab.mode], tab.status, show_progress="hidden", api_visibility="private"
         )
+        self.demo.load(_make_room, show_progress="hidden", api_visibility="private")
         self.demo.unload(self._leave)
 
     def _leave(self, request: gr.Request) -> None:
         self.upscale.leave(request)
         self.prune.leave(request)
+
+
+@cache
+def _make_room() -> None:
+    """Once, while the first visitor looks at the page; otherwise the first photo would wait for it."""
+    fetch_memory(FIRST_PHOTO_BYTES)

@@ -1,0 +1,75 @@
+"""In processes of their own: the settings hold for a whole process."""
+
+import platform
+import subprocess
+import sys
+
+import pytest
+
+from sr_explore import allocator
+
+FAULTS = """
+import resource
+from sr_explore import allocator
+
+def faults(work):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    work()
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+def block(count):
+    return lambda: b"x" * (count * 2**20)
+"""
+PAGES = 100 * 2**20 // 4096
+
+glibc = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="glibc has mallopt, others do not")
+
+
+def _figures(code: str) -> list[int]:
+    run = subprocess.run([sys.executable, "-c", FAULTS + code], check=True, capture_output=True, text=True)
+    return [int(word) for word in run.stdout.split()]
+
+
+@glibc
+def test_freed_memory_is_used_again():
+    usual = _figures("block(100)(); print(faults(block(100)))")
+    kept = _figures("assert allocator.keep_freed_memory(); block(100)(); print(faults(block(100)))")
+    assert usual[0] > 0.9 * PAGES
+    assert kept[0] < 0.1 * PAGES
+
+
+@glibc
+def test_threads_use_the_same_memory():
+    code = """
+from concurrent.futures import ThreadPoolExecutor
+allocator.keep_freed_memory()
+block(100)()
+print(ThreadPoolExecutor(1).submit(faults, block(100)).result())
+"""
+    assert _figures(code)[0] < 0.1 * PAGES
+
+
+@glibc
+def test_what_is_fetched_is_at_hand():
+    first = _figures("allocator.keep_freed_memory(); allocator.fetch_memory(120 * 2**20); print(faults(block(100)))")
+    assert first[0] < 0.1 * PAGES
+
+
+@glibc
+def test_more_than_is_kept_goes_back_to_the_system():
+    code = """
+import psutil
+allocator.keep_freed_memory()
+print(psutil.Process().memory_info().rss // 2**20)
+block(1000)()
+print(psutil.Process().memory_info().rss // 2**20)
+"""
+    before, after = _figures(code)
+    assert after - before < 200
+
+
+def test_without_glibc_nothing_is_set(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(platform, "libc_ver", lambda: ("", ""))
+    monkeypatch.setattr(allocator.ctypes, "CDLL", lambda *_: pytest.fail("there is nothing to set"))
+    assert not allocator.keep_freed_memory()
+    allocator.fetch_memory(2**20)
