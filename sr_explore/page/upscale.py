@@ -31,7 +31,7 @@ from sr_explore.page.words import (
     others,
 )
 from sr_explore.plots import file_grid
-from sr_explore.resize import crop_to_multiple, degrade, to_uint8
+from sr_explore.resize import crop_to_multiple, to_uint8
 from sr_explore.streaming import Flags
 
 ENLARGE, TEST = "enlarge", "test"
@@ -72,7 +72,7 @@ class UpscaleTab:
     def _add_controls(self) -> None:
         gr.Markdown("Upload your photo, or pick one of these:")
         self.samples = gr.Gallery(
-            [to_uint8(degrade(read_photo(path).rgb, 4)) for path in SAMPLES], show_label=False, container=False,
+            [Image.open(path).reduce(4) for path in SAMPLES], show_label=False, container=False,
             columns=3, format="png", allow_preview=False, object_fit="cover", buttons=[], interactive=False,
             elem_id="samples", elem_classes="tiles",
         )  # fmt: skip

@@ -4,11 +4,11 @@ from functools import cache
 
 import gradio as gr
 
-from sr_explore.allocator import fetch_memory
 from sr_explore.page.how_it_works import HowTab
 from sr_explore.page.prune import PruneTab
 from sr_explore.page.shared import Shared
 from sr_explore.page.upscale import UpscaleTab
+from sr_explore.process_memory import fetch_memory, no_collection
 
 INTRO = """# One photo, four networks
 See what cutting up a super-resolution network does to its pictures: the same photo, four times larger, by the original
@@ -21,6 +21,7 @@ FIRST_PHOTO_BYTES = 320 * 2**20
 class Page:
     """The page and its tabs, for those who call their handlers."""
 
+    @no_collection()
     def __init__(self) -> None:
         with gr.Blocks(title="sr_explore", analytics_enabled=False, delete_cache=(600, 3600)) as self.demo:
             gr.Markdown(INTRO)

@@ -1,16 +1,17 @@
 """In processes of their own: the settings hold for a whole process."""
 
+import gc
 import platform
 import subprocess
 import sys
 
 import pytest
 
-from sr_explore import allocator
+from sr_explore import process_memory
 
 FAULTS = """
 import resource
-from sr_explore import allocator
+from sr_explore import process_memory
 
 def faults(work):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
@@ -33,7 +34,7 @@ def _figures(code: str) -> list[int]:
 @glibc
 def test_freed_memory_is_used_again():
     usual = _figures("block(100)(); print(faults(block(100)))")
-    kept = _figures("assert allocator.keep_freed_memory(); block(100)(); print(faults(block(100)))")
+    kept = _figures("assert process_memory.keep_freed_memory(); block(100)(); print(faults(block(100)))")
     assert usual[0] > 0.9 * PAGES
     assert kept[0] < 0.1 * PAGES
 
@@ -42,7 +43,7 @@ def test_freed_memory_is_used_again():
 def test_threads_use_the_same_memory():
     code = """
 from concurrent.futures import ThreadPoolExecutor
-allocator.keep_freed_memory()
+process_memory.keep_freed_memory()
 block(100)()
 print(ThreadPoolExecutor(1).submit(faults, block(100)).result())
 """
@@ -51,7 +52,9 @@ print(ThreadPoolExecutor(1).submit(faults, block(100)).result())
 
 @glibc
 def test_what_is_fetched_is_at_hand():
-    first = _figures("allocator.keep_freed_memory(); allocator.fetch_memory(120 * 2**20); print(faults(block(100)))")
+    first = _figures(
+        "process_memory.keep_freed_memory(); process_memory.fetch_memory(120 * 2**20); print(faults(block(100)))"
+    )
     assert first[0] < 0.1 * PAGES
 
 
@@ -59,7 +62,7 @@ def test_what_is_fetched_is_at_hand():
 def test_more_than_is_kept_goes_back_to_the_system():
     code = """
 import psutil
-allocator.keep_freed_memory()
+process_memory.keep_freed_memory()
 print(psutil.Process().memory_info().rss // 2**20)
 block(1000)()
 print(psutil.Process().memory_info().rss // 2**20)
@@ -70,6 +73,22 @@ print(psutil.Process().memory_info().rss // 2**20)
 
 def test_without_glibc_nothing_is_set(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(platform, "libc_ver", lambda: ("", ""))
-    monkeypatch.setattr(allocator.ctypes, "CDLL", lambda *_: pytest.fail("there is nothing to set"))
-    assert not allocator.keep_freed_memory()
-    allocator.fetch_memory(2**20)
+    monkeypatch.setattr(process_memory.ctypes, "CDLL", lambda *_: pytest.fail("there is nothing to set"))
+    assert not process_memory.keep_freed_memory()
+    process_memory.fetch_memory(2**20)
+
+
+def test_nothing_is_collected_meanwhile_and_collected_again_afterwards():
+    assert gc.isenabled()
+    with process_memory.no_collection():
+        assert not gc.isenabled()
+        with process_memory.no_collection():
+            pass
+        assert not gc.isenabled(), "an inner block leaves it to the outer one"
+    assert gc.isenabled()
+
+
+def test_collection_goes_on_after_an_error():
+    with pytest.raises(ValueError, match="broken"), process_memory.no_collection():
+        raise ValueError("broken")
+    assert gc.isenabled()
