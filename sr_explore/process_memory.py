@@ -42,6 +42,12 @@ def fetch_memory(count: int) -> None:
         libc.free(block)
 
 
+def release_memory() -> None:
+    """Give what is kept and not in use back to the system after all."""
+    if libc := _glibc():
+        libc.malloc_trim(ctypes.c_size_t(0))
+
+
 def _glibc() -> ctypes.CDLL | None:
     return ctypes.CDLL(None) if platform.libc_ver()[0] == "glibc" else None
 

@@ -71,11 +71,26 @@ print(psutil.Process().memory_info().rss // 2**20)
     assert after - before < 200
 
 
+@glibc
+def test_what_is_kept_can_be_released():
+    code = """
+import psutil
+process_memory.keep_freed_memory()
+block(100)()
+for step in (lambda: None, process_memory.release_memory):
+    step()
+    print(psutil.Process().memory_info().rss // 2**20)
+"""
+    kept, released = _figures(code)
+    assert kept - released > 90
+
+
 def test_without_glibc_nothing_is_set(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(platform, "libc_ver", lambda: ("", ""))
     monkeypatch.setattr(process_memory.ctypes, "CDLL", lambda *_: pytest.fail("there is nothing to set"))
     assert not process_memory.keep_freed_memory()
     process_memory.fetch_memory(2**20)
+    process_memory.release_memory()
 
 
 def test_nothing_is_collected_meanwhile_and_collected_again_afterwards():

@@ -1,6 +1,6 @@
 """The whole page: its head and its tabs."""
 
-from functools import cache
+import threading
 
 import gradio as gr
 
@@ -8,7 +8,7 @@ from sr_explore.page.how_it_works import HowTab
 from sr_explore.page.prune import PruneTab
 from sr_explore.page.shared import Shared
 from sr_explore.page.upscale import UpscaleTab
-from sr_explore.process_memory import fetch_memory, no_collection
+from sr_explore.process_memory import fetch_memory, no_collection, release_memory
 
 INTRO = """# One photo, four networks
 See what cutting up a super-resolution network does to its pictures: the same photo, four times larger, by the original
@@ -16,6 +16,7 @@ network, by the ones made from it, and by plain bicubic interpolation."""
 
 FIRST_PHOTO_BYTES = 320 * 2**20
 """About what five networks and their scores take for one of our photos."""
+_fetching = threading.Lock()
 
 
 class Page:
@@ -51,9 +52,13 @@ class Page:
     def _leave(self, request: gr.Request) -> None:
         self.upscale.leave(request)
         self.prune.leave(request)
+        release_memory()
 
 
-@cache
 def _make_room() -> None:
-    """Once, while the first visitor looks at the page; otherwise the first photo would wait for it."""
-    fetch_memory(FIRST_PHOTO_BYTES)
+    """While a visitor looks at the page, or the first photo would wait for it; once for all who come together."""
+    if _fetching.acquire(blocking=False):
+        try:
+            fetch_memory(FIRST_PHOTO_BYTES)
+        finally:
+            _fetching.release()
