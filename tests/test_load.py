@@ -62,9 +62,8 @@ def test_every_good_job_gets_its_own_right_answer(server: tuple[str, psutil.Proc
     assert sorted(set(answers)) == ["refused", "right"], sorted(set(answers))
     assert good == sum((client + job) % 4 != 0 for client in range(CLIENTS) for job in range(JOBS))
     assert after < before * (1 + LOSS), f"{before / 1e6:.0f} MB before, {after / 1e6:.0f} MB after"
-    print(
-        f"{len(answers)} jobs, {good} good; {cold / 1e6:.0f} MB cold, {before / 1e6:.0f}, {busy / 1e6:.0f} busy, {after / 1e6:.0f} after"
-    )
+    sizes = " ".join(f"{size / 1e6:.0f}" for size in (cold, before, busy, after))
+    print(f"{len(answers)} jobs, {good} good; MB cold, before, busy, after: {sizes}")
 
 
 def _rss_once_they_have_left(process: psutil.Process, wanted: float) -> int:
