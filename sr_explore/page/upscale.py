@@ -228,12 +228,12 @@ class UpscaleTab:
             if result.name in pair and set(pair) <= files.keys():  # once: the lists may change meanwhile
                 shown[self.pair] = slider(files[pair[0]], files[pair[1]])
             if len(done) == len(names):
-                shown[self.table] += self._together(photo, done, own)
+                shown[self.table] += self._link_to_all(photo, done, own)
                 shown |= self._over
             yield shown
             shown = {}
 
-    def _together(self, photo: Photo, done: Sequence[explore.Upscaled], own: Own) -> str:
+    def _link_to_all(self, photo: Photo, done: Sequence[explore.Upscaled], own: Own) -> str:
         """A link to one picture of all results."""
         whole = side_by_side({_caption(one, own): to_uint8(one.photo.rgb) for one in done})
         kept = self._keep_bytes(png_bytes(whole, None, photo.icc), f"{photo.name}_side_by_side")
